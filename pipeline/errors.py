@@ -1,7 +1,24 @@
-"""The one error that a user of the pipeline can cause."""
+"""The one error that a user of the pipeline can cause, and how the command line shows it."""
 
 from __future__ import annotations
+
+import sys
+from types import ModuleType, TracebackType
 
 
 class PipelineError(ValueError):
     """A user's mistake: the message gives the rule, the value found and the choices, in one line."""
+
+
+def report_in_one_line(main: ModuleType) -> None:
+    """Show a PipelineError without traceback when `main` is the command `python -m monai.bundle`; exit status 1."""
+    if not str(getattr(main, "__package__", "")).startswith("monai"):
+        return
+
+    def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, PipelineError):
+            sys.stderr.write(f"error: {error}\n")
+        else:
+            sys.__excepthook__(kind, error, trace)
+
+    sys.excepthook = excepthook

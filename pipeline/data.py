@@ -1,0 +1,132 @@
+"""A prepared dataset on disk (`dataset.json`, see docs/DATASET.md) as memory-mapped MONAI datasets of axial slices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import DataLoader
+from scipy.ndimage import distance_transform_edt
+from torch.utils.data import Dataset, DistributedSampler, Sampler
+
+from pipeline.errors import PipelineError
+
+ARRAYS = ("image", "brain", "lesion")
+
+
+def load_manifest(dataset_dir: str | Path) -> dict[str, Any]:
+    """Read and check `dataset_dir/dataset.json`.
+
+    Raises:
+        PipelineError: no manifest, another format or version, or an array path that leaves the dataset folder.
+    """
+    root = Path(dataset_dir).resolve()
+    path = root / "dataset.json"
+    if not path.is_file():
+        raise PipelineError(
+            f"no prepared dataset in '{dataset_dir}': dataset.json is missing; run `python -m preprocessing run`"
+        )
+    manifest: dict[str, Any] = json.loads(path.read_text())
+    found = (manifest.get("format"), manifest.get("version"))
+    if found != ("lesionless-dataset", 1):
+        raise PipelineError(f"{path} has format and version {found}; this release reads ('lesionless-dataset', 1)")
+    for name, split in manifest["splits"].items():
+        for key in ARRAYS:
+            if not (root / split[key]).resolve().is_relative_to(root):
+                raise PipelineError(
+                    f"{path}: array '{key}' of split '{name}' lies outside the dataset folder: {split[key]}"
+                )
+    return manifest
+
+
+class SliceDataset(Dataset):
+    """Axial slices of one split, memory-mapped: opening it costs no memory, whatever its size.
+
+    An item is `{"image": [1, H, W] float32 in [0, 1], "brain", "lesion", "support": [1, H, W] bool, "scan": id,
+    "row": int}`. `support` is the brain without the rim nearer than `erosion_mm` (in-plane mm) to its edge: the
+    region on which every method of a table is measured.
+
+    Args:
+        dataset_dir: folder with `dataset.json`.
+        split: name of a split of the manifest.
+        erosion_mm: width of the rim left out of the support, in mm; 0 keeps the brain.
+
+    Raises:
+        PipelineError: unknown split; message lists the choices.
+    """
+
+    def __init__(self, dataset_dir: str | Path, split: str, erosion_mm: float = 0.0) -> None:
+        manifest = load_manifest(dataset_dir)
+        if split not in manifest["splits"]:
+            raise PipelineError(f"unknown split '{split}' in {dataset_dir}; available: {', '.join(manifest['splits'])}")
+        self.spacing = tuple(manifest["spacing_mm"][:2])
+        self.erosion_mm = erosion_mm
+        self.items = sorted((i for i in manifest["items"] if i["split"] == split), key=lambda item: item["rows"][0])
+        paths = manifest["splits"][split]
+        self.arrays = {key: np.load(Path(dataset_dir) / paths[key], mmap_mode="r") for key in ARRAYS}
+        self.scans = [item["id"] for item in self.items for _ in range(*item["rows"])]
+
+    def __len__(self) -> int:
+        return len(self.scans)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        image, brain, lesion = (torch.from_numpy(np.array(self.arrays[key][row]))[None] for key in ARRAYS)
+        support = erode(brain[0].numpy() > 0, self.erosion_mm, self.spacing)
+        return {
+            "image": image.float(),
+            "brain": brain > 0,
+            "lesion": lesion > 0,
+            "support": torch.from_numpy(support)[None],
+            "scan": self.scans[row],
+            "row": row,
+        }
+
+
+def erode(mask: np.ndarray, width_mm: float, spacing: tuple[float, ...]) -> np.ndarray:
+    """Keep the pixels of a mask that lie further than `width_mm` from the nearest pixel outside it.
+
+    Args:
+        mask: boolean array of any dimension; what lies beyond its frame counts as outside.
+        width_mm: width of the removed rim in mm, ≥ 0.
+        spacing: pixel size in mm along each axis.
+    """
+    if width_mm <= 0:
+        return mask
+    distance = distance_transform_edt(np.pad(mask, 1), sampling=spacing)
+    return distance[tuple(slice(1, -1) for _ in spacing)] > width_mm
+
+
+class ScanBatches(Sampler[list[int]]):
+    """One batch a scan: all its slices, in order. Ranks take scans in turn, so no scan is split or padded."""
+
+    def __init__(self, dataset: SliceDataset, rank: int = 0, world_size: int = 1) -> None:
+        self.items = dataset.items[rank::world_size]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (list(range(*item["rows"])) for item in self.items)
+
+
+def _rank_and_world() -> tuple[int, int]:
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+def training_loader(dataset: Dataset, batch_size: int, seed: int = 0, num_workers: int = 0) -> DataLoader:
+    """Shuffled batches whose order depends on seed and epoch only, so that a resumed run sees the same batches."""
+    rank, world = _rank_and_world()
+    sampler: DistributedSampler = DistributedSampler(dataset, world, rank, shuffle=True, seed=seed)
+    return DataLoader(dataset, batch_size=batch_size, sampler=sampler, num_workers=num_workers)
+
+
+def scan_loader(dataset: SliceDataset, num_workers: int = 0) -> DataLoader:
+    """Batches of whole scans (see ScanBatches), for inference and evaluation."""
+    return DataLoader(dataset, batch_sampler=ScanBatches(dataset, *_rank_and_world()), num_workers=num_workers)

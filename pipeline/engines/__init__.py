@@ -1,0 +1,6 @@
+"""MONAI engines over the slices of a prepared dataset."""
+
+from pipeline.engines.prepare import PrepareSlices
+from pipeline.engines.split_evaluator import split_evaluator
+
+__all__ = ["PrepareSlices", "split_evaluator"]

@@ -1,0 +1,47 @@
+"""A MONAI evaluator over the scans of one split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from ignite.handlers import ProgressBar
+from monai.engines import SupervisedEvaluator
+from monai.inferers import Inferer
+from torch import nn
+
+from pipeline.data import SliceDataset, scan_loader
+from pipeline.engines.prepare import PrepareSlices
+
+
+def split_evaluator(
+    dataset_dir: str,
+    split: str,
+    erosion_mm: float,
+    network: nn.Module,
+    inferer: Inferer,
+    device: torch.device,
+    handlers: Sequence[Any] = (),
+) -> SupervisedEvaluator:
+    """Evaluator whose iterations are scans: `state.batch` holds all slices of one, `state.output["pred"]` its map.
+
+    Args:
+        dataset_dir, split, erosion_mm: see SliceDataset.
+        network: in evaluation mode; ignored by inferers that need none.
+        inferer: `(slices [N, 1, H, W], network) -> anomaly map [N, 1, H, W]`.
+        handlers: objects with `attach(engine)`.
+    """
+    dataset = SliceDataset(dataset_dir, split, erosion_mm)
+    evaluator = SupervisedEvaluator(
+        device=device,
+        val_data_loader=scan_loader(dataset),
+        network=network,
+        inferer=inferer,
+        prepare_batch=PrepareSlices(),
+        decollate=False,
+        val_handlers=list(handlers),
+    )
+    bar = ProgressBar(desc=split, persist=True)
+    bar.attach(evaluator)
+    return evaluator

@@ -1,0 +1,51 @@
+"""The record of a training run: a progress bar, and one CSV row an epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import ProgressBar
+
+from pipeline.losses import Objective
+
+
+class TrainingLog:
+    """Means over each epoch of the loss and of its terms, in `path`; rows of epochs that are trained again are replaced.
+
+    Args:
+        path: CSV with the columns epoch, loss and the terms of the objective.
+        objective: the loss, whose `terms` are read after every iteration.
+        title: shown beside the progress bar.
+    """
+
+    def __init__(self, path: str, objective: Objective, title: str = "train") -> None:
+        self.path = Path(path)
+        self.objective = objective
+        self.title = title
+        self.sums: dict[str, torch.Tensor] = {}
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.EPOCH_STARTED, lambda _: self.sums.clear())
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
+        bar = ProgressBar(desc=self.title, persist=True)
+        bar.attach(engine, event_name=Events.EPOCH_COMPLETED, closing_event_name=Events.COMPLETED)
+
+    def _add(self, engine: Engine) -> None:
+        values = {"loss": engine.state.output["loss"], **self.objective.terms}
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.detach()
+
+    def _means(self, iterations: int) -> dict[str, float]:
+        return {name: float(value) / iterations for name, value in self.sums.items()}
+
+    def _write(self, engine: Engine) -> None:
+        row = {"epoch": engine.state.epoch, **self._means(engine.state.epoch_length)}
+        earlier = pd.read_csv(self.path) if self.path.is_file() else pd.DataFrame(columns=["epoch"])
+        kept = earlier[earlier["epoch"] < row["epoch"]].to_dict("records")
+        temporary = self.path.with_suffix(".tmp")
+        pd.DataFrame([*kept, row]).to_csv(temporary, index=False)
+        temporary.replace(self.path)

@@ -1,0 +1,113 @@
+"""All methods × seeds on one prepared dataset, one after the other; what is done is not done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.data import load_manifest
+from pipeline.errors import PipelineError
+from pipeline.metrics import ScoreHistogram, paired_difference
+from pipeline.workflow import MethodWorkflow
+
+STAGES = ("train", "calibrate", "evaluate")
+
+
+def run_leaderboard(
+    methods: Sequence[str],
+    dataset_dir: str | Path,
+    runs_dir: str | Path,
+    seeds: Sequence[int] = (0,),
+    mixins: str = "",
+    **override: Any,
+) -> pd.DataFrame:
+    """Train, calibrate and evaluate every method with every seed, and write `runs_dir/metrics.csv`.
+
+    Each stage leaves a mark when it is complete; the same command goes on where it was stopped.
+
+    Args:
+        methods: names of installed methods, or paths of a `method.yaml`.
+        override: configuration overrides for all methods, e.g. `max_epochs=15`.
+
+    Returns:
+        One row a method and seed; learned methods with the paired difference of their average precision to the
+        best floor, `ap_minus_floor` and its interval.
+
+    Raises:
+        PipelineError: `runs_dir` holds a run of another dataset or configuration.
+    """
+    for method in methods:
+        for seed in seeds:
+            _run_method(method, seed, Path(dataset_dir), Path(runs_dir), mixins, override)
+    return collect(runs_dir)
+
+
+def _run_method(method: str, seed: int, dataset: Path, runs: Path, mixins: str, override: dict[str, Any]) -> None:
+    arguments = {"method": method, "mixins": mixins, "dataset_dir": str(dataset), "runs_dir": str(runs), "seed": seed}
+    workflow = MethodWorkflow(**arguments, **override)
+    output = Path(workflow.parser.get_parsed_content("output_dir"))
+    key = _key(workflow.parser.config, load_manifest(dataset)["hash"])
+    marks = output / "stages.json"
+    done = json.loads(marks.read_text()) if marks.is_file() else {"key": key, "stages": []}
+    if done["key"] != key:
+        raise PipelineError(f"'{output}' holds a run of another dataset or configuration: delete it, or choose another --out")
+    for stage in STAGES:
+        if stage in done["stages"]:
+            continue
+        workflow = MethodWorkflow(**arguments, **override, stage=stage)
+        workflow.initialize()
+        _write_json(marks, done)
+        workflow.run()
+        done["stages"].append(stage)
+        _write_json(marks, done)
+
+
+def _key(config: Any, dataset_hash: str) -> str:
+    """Hash of what decides the numbers: the configuration without its paths, and the dataset."""
+    decisive = {name: value for name, value in config.items() if name not in ("dataset_dir", "runs_dir", "_meta_")}
+    return hashlib.sha256(json.dumps([decisive, dataset_hash], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _write_json(path: Path, content: Any) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=1))
+    temporary.replace(path)
+
+
+def collect(runs_dir: str | Path) -> pd.DataFrame:
+    """All rows below `runs_dir`, with the differences to the best floor, also written to `runs_dir/metrics.csv`.
+
+    Raises:
+        PipelineError: no method was evaluated there.
+    """
+    files = sorted(Path(runs_dir).glob("*/seed-*/metrics.csv"))
+    if not files:
+        raise PipelineError(f"no results below '{runs_dir}': run the stage evaluate first")
+    results = pd.concat([pd.read_csv(file).assign(_folder=str(file.parent)) for file in files], ignore_index=True)
+    floors = results[results["floor"]]
+    if len(floors):
+        best = floors.loc[floors["auprc"].idxmax()]
+        results = results.join(pd.DataFrame([_against_floor(row, best) for _, row in results.iterrows()]))
+    results = results.drop(columns="_folder").sort_values(["floor", "method", "seed"], ignore_index=True)
+    temporary = Path(runs_dir) / "metrics.tmp"
+    results.to_csv(temporary, index=False)
+    temporary.replace(Path(runs_dir) / "metrics.csv")
+    return results
+
+
+def _against_floor(row: pd.Series, best: pd.Series) -> dict[str, Any]:
+    if row["floor"]:
+        return {}
+    ours, floor = (ScoreHistogram.load(Path(r["_folder"]) / "test.npz") for r in (row, best))
+    difference = paired_difference(ours, floor)
+    return {
+        "best_floor": best["title"],
+        "ap_minus_floor": difference.value,
+        "ap_minus_floor_ci_low": difference.low,
+        "ap_minus_floor_ci_high": difference.high,
+    }

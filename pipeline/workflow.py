@@ -1,0 +1,128 @@
+"""`python -m monai.bundle run --workflow_name pipeline.workflow.MethodWorkflow --method amcons --stage train …`"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from pydoc import locate
+from typing import Any
+
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+import bundles
+from pipeline.errors import PipelineError, report_in_one_line
+
+BASE = bundles.ROOT / "base" / "configs"
+
+
+def available_methods() -> list[str]:
+    """Names of the installed methods: the folders of `bundles/` with a `configs/method.yaml`."""
+    return sorted(path.parent.parent.name for path in bundles.ROOT.glob("*/configs/method.yaml"))
+
+
+def method_file(method: str) -> Path:
+    """The YAML of an installed method, or of a method of one's own given by path (`*.yaml`).
+
+    Raises:
+        PipelineError: no such method or file; the message lists the choices.
+    """
+    path = Path(method) if method.endswith(".yaml") else bundles.ROOT / method / "configs" / "method.yaml"
+    if not path.is_file() or method == "base":
+        raise PipelineError(
+            f"unknown method '{method}'; available: {', '.join(available_methods())}, or a path to a .yaml"
+        )
+    return path
+
+
+def mixin_file(mixin: str) -> Path:
+    """The YAML of a mixin of `bundles/base/configs`, or one given by path.
+
+    Raises:
+        PipelineError: no such mixin; the message lists the choices.
+    """
+    path = Path(mixin) if mixin.endswith(".yaml") else BASE / f"{mixin}.yaml"
+    if not path.is_file():
+        choices = sorted(p.stem for p in BASE.glob("*.yaml") if p.stem != "base")
+        raise PipelineError(f"unknown mixin '{mixin}'; available: {', '.join(choices)}, or a path to a .yaml")
+    return path
+
+
+def check_keys(keys: Iterable[str], parser: ConfigParser, origin: str) -> None:
+    """Refuse overrides that would add a key nobody reads; MONAI takes them in silence.
+
+    A key is known when it exists, or when it names an argument of the component that it lies in.
+
+    Raises:
+        PipelineError: the first unknown key, with those that look like it.
+    """
+    for key in keys:
+        parent, _, leaf = re.sub("::", "#", key).rpartition("#")
+        if key in parser or (parent and parent in parser and leaf in _arguments(parser[parent])):
+            continue
+        known = list(parser[parent]) if parent and parent in parser else list(parser.config)
+        close = difflib.get_close_matches(leaf, known, n=3) or sorted(k for k in known if not k.startswith("_"))
+        raise PipelineError(f"unknown key '{key}' in {origin}; did you mean: {', '.join(close)}?")
+
+
+def _arguments(component: Any) -> list[str]:
+    target = locate(component["_target_"]) if isinstance(component, dict) and "_target_" in component else None
+    return list(inspect.signature(target).parameters) if callable(target) else []
+
+
+class MethodWorkflow(ConfigWorkflow):
+    """Base configuration + method + mixins + overrides of the command line; a misspelt key is refused.
+
+    Args:
+        method: an installed method's name, or the path of a `method.yaml` of one's own.
+        stage: `train`, `calibrate` or `evaluate` (any `run_<stage>` of the configuration).
+        mixins: names of files in `bundles/base/configs`, or paths, applied in order after the method.
+        dataset_dir: folder with `dataset.json`.
+        override: `key=value`, e.g. `max_epochs=3` or `optimizer#lr=1e-3`.
+
+    Raises:
+        PipelineError: unknown method, stage, mixin or key; no dataset folder.
+    """
+
+    def __init__(
+        self,
+        method: str = "",
+        stage: str = "train",
+        mixins: str | list[str] = "",
+        dataset_dir: str = "",
+        **override: Any,
+    ) -> None:
+        report_in_one_line(sys.modules["__main__"])
+        names = [name for name in mixins.split(",") if name] if isinstance(mixins, str) else list(mixins)
+        files = [method_file(method), *map(mixin_file, names)]
+        if not dataset_dir:
+            raise PipelineError(
+                "dataset_dir is missing: --dataset_dir FOLDER, the output of `python -m preprocessing run`"
+            )
+        metadata = files[0].with_name("metadata.json")
+        super().__init__(
+            config_file=str(BASE / "base.yaml"),
+            meta_file=str(metadata if metadata.is_file() else BASE / "metadata.json"),
+            logging_file=str(BASE / "logging.conf"),
+            run_id=f"run_{stage}",
+            workflow_type="train",
+        )
+        if self.run_id not in self.parser:
+            stages = (key.removeprefix("run_") for key in self.parser.config if key.startswith("run_"))
+            raise PipelineError(f"unknown stage '{stage}'; available: {', '.join(stages)}")
+        for file in files:
+            self._override(ConfigParser.load_config_file(str(file)), str(file))
+        self._override({"dataset_dir": str(dataset_dir), **override}, "the command line")
+
+    def _override(self, pairs: dict[str, Any], origin: str) -> None:
+        check_keys(pairs, self.parser, origin)
+        self.parser.update(pairs)
+
+    def initialize(self) -> Any:
+        """Resolve the configuration, make the output folder and run `initialize`."""
+        self.parser.parse(reset=True)
+        Path(self.parser.get_parsed_content("output_dir")).mkdir(parents=True, exist_ok=True)
+        return super().initialize()
