@@ -1,0 +1,139 @@
+"""Intervals and paired differences over patients, from the histograms of the scans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import PipelineError
+from pipeline.metrics.curves import confusion
+from pipeline.metrics.histogram import ScoreHistogram
+from pipeline.metrics.thresholds import Threshold
+
+COARSE_BINS = 4096
+CHUNK = 64
+Array = NDArray[np.float64]
+
+
+class Difference(NamedTuple):
+    """A paired difference of a figure, its percentile interval and two-sided p value."""
+
+    value: float
+    lower: float
+    upper: float
+    p_value: float
+
+
+def replicate(
+    histogram: ScoreHistogram,
+    thresholds: Sequence[Threshold] = (),
+    replicates: int = 1000,
+    seed: int = 0,
+    subjects: Mapping[str, str] | None = None,
+) -> dict[str, Array]:
+    """Figures of patients drawn with replacement: `auprc`, `auroc`, `dice@oracle` and `dice@<rule>`, each [replicates].
+
+    Bins are joined to about 4,096 groups of like mass first, so that one replicate is one row of a matrix product;
+    this moves AP by less than 1e-4. A replicate that lacks a class is nan. `subjects` maps scan ids to patients;
+    without it each scan is a patient. Two histograms of the same scans, drawn with the same seed, have the same
+    patients in each replicate.
+    """
+    scans = histogram.scans
+    patients, owner = np.unique([(subjects or {}).get(scan, scan) for scan in scans], return_inverse=True)
+    chances = np.full(len(patients), 1 / len(patients))
+    draws = np.random.default_rng(seed).multinomial(len(patients), chances, replicates)
+    weights = draws[:, owner].astype(np.float64)
+    figures: dict[str, list[Array]] = {"auprc": [], "auroc": [], "dice@oracle": []}
+    for positives, negatives in _resampled(weights, *_coarse(histogram)):
+        for name, values in _figures(positives, negatives).items():
+            figures[name].append(values)
+    result = {name: np.concatenate(parts) for name, parts in figures.items()}
+    for threshold in thresholds:
+        if threshold.rule != "oracle":
+            tp, fp, fn, _ = (weights @ np.array([confusion(histogram.scan(scan), threshold.value) for scan in scans])).T
+            result[f"dice@{threshold.rule}"] = _share(2 * tp, 2 * tp + fp + fn, empty=1.0)
+    return result
+
+
+def _coarse(histogram: ScoreHistogram) -> tuple[Array, Array]:
+    """Positives and negatives of each scan, [scans, groups], by descending score."""
+    pooled = histogram.pooled()
+    mass = sum(part / max(part.sum(), 1) for part in (pooled.positives, pooled.negatives)).cumsum()
+    _, group = np.unique(np.floor(mass / mass[-1] * COARSE_BINS * (1 - 1e-12)), return_inverse=True)
+    rows: list[list[Array]] = [[], []]
+    for scan in histogram.scans:
+        counts = histogram.scan(scan)
+        where = group[-1] - group[np.searchsorted(pooled.bins, counts.bins)]
+        for row, part in zip(rows, (counts.positives, counts.negatives), strict=True):
+            row.append(np.bincount(where, part, group[-1] + 1).astype(np.float64))
+    return np.array(rows[0]), np.array(rows[1])
+
+
+def _resampled(weights: Array, positives: Array, negatives: Array) -> Iterator[tuple[Array, Array]]:
+    for start in range(0, len(weights), CHUNK):
+        part = weights[start : start + CHUNK]
+        yield part @ positives, part @ negatives
+
+
+def _figures(p: Array, n: Array) -> dict[str, Array]:
+    """Average precision, AUROC and best Dice of each row of counts by descending score."""
+    tp, fp = p.cumsum(1), n.cumsum(1)
+    n_positive, n_negative = tp[:, -1], fp[:, -1]
+    pairs = (p * (n_negative[:, None] - fp + n / 2)).sum(1)
+    return {
+        "auprc": _share((p * _share(tp, tp + fp)).sum(1), n_positive),
+        "auroc": _share(pairs, n_positive * n_negative),
+        "dice@oracle": np.where(n_positive > 0, (2 * tp / (tp + fp + n_positive[:, None]).clip(1)).max(1), np.nan),
+    }
+
+
+def _share(part: Array, whole: Array, empty: float = np.nan) -> Array:
+    return np.divide(part, whole, out=np.full(part.shape, empty), where=whole > 0)
+
+
+def interval(values: Array, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of replicates; nan where none is defined."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return np.nan, np.nan
+    lower, upper = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(lower), float(upper)
+
+
+def paired_difference(
+    first: ScoreHistogram,
+    second: ScoreHistogram,
+    figure: str = "auprc",
+    replicates: int = 1000,
+    seed: int = 0,
+    subjects: Mapping[str, str] | None = None,
+    level: float = 0.95,
+) -> Difference:
+    """`figure` of the first method less that of the second on the same patients: `auprc`, `auroc` or `dice@oracle`.
+
+    p value: twice the smaller share of replicates on either side of 0, counting the observed one.
+    Raises PipelineError where the two were not measured on the same pixels, or for an unknown figure.
+    """
+    _refuse_unpaired(first, second)
+    samples = [replicate(histogram, (), replicates, seed, subjects) for histogram in (first, second)]
+    if figure not in samples[0]:
+        raise PipelineError(f"unknown figure '{figure}'; available: {', '.join(samples[0])}")
+    difference = samples[0][figure] - samples[1][figure]
+    values = [_figures(*(part.sum(0, keepdims=True) for part in _coarse(histogram))) for histogram in (first, second)]
+    defined = difference[~np.isnan(difference)]
+    tail = min((defined <= 0).sum(), (defined >= 0).sum())
+    p_value = min(1.0, 2 * (tail + 1) / (len(defined) + 1))
+    return Difference(float(values[0][figure][0] - values[1][figure][0]), *interval(difference, level), float(p_value))
+
+
+def _refuse_unpaired(first: ScoreHistogram, second: ScoreHistogram) -> None:
+    missing = sorted(set(first.scans) ^ set(second.scans))
+    if missing:
+        raise PipelineError(f"a paired difference needs the same scans; only one side has {', '.join(missing[:8])}")
+    for scan in first.scans:
+        one, two = ((counts.n_positive, counts.n_negative) for counts in (first.scan(scan), second.scan(scan)))
+        if one != two:
+            raise PipelineError(f"a paired difference needs the same pixels; scan '{scan}' has {one} and {two}")

@@ -1,0 +1,68 @@
+"""Counts of normal and lesion pixels a bin: what every curve, threshold and interval is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.metrics.bins import highest_score, lowest_score, snap
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Sparse histogram of the scores of one scan or of many.
+
+    bins: [K] numbers of the occupied bins, ascending (see `pipeline.metrics.bins`).
+    negatives, positives: [K] number of normal and of lesion pixels in each.
+    bits: resolution of the bins.
+    """
+
+    bins: NDArray[np.integer]
+    negatives: NDArray[np.integer]
+    positives: NDArray[np.integer]
+    bits: int = 20
+
+    @property
+    def n_negative(self) -> int:
+        """Normal pixels."""
+        return int(self.negatives.sum(dtype=np.int64))
+
+    @property
+    def n_positive(self) -> int:
+        """Lesion pixels."""
+        return int(self.positives.sum(dtype=np.int64))
+
+    @property
+    def lower(self) -> NDArray[np.float32]:
+        """[K] lower edge of each bin: the thresholds a histogram can answer exactly."""
+        return lowest_score(self.bins, self.bits)
+
+    @property
+    def upper(self) -> NDArray[np.float32]:
+        """[K] largest score that each bin can hold."""
+        return highest_score(self.bins, self.bits)
+
+    @property
+    def tied(self) -> NDArray[np.bool_]:
+        """[K] bins that hold a single score, so that the order inside is known."""
+        return self.bins % 2 == 0
+
+    def at_least(self, threshold: float) -> tuple[int, int]:
+        """Lesion and normal pixels with `score >= snap(threshold)`."""
+        first = int(np.searchsorted(self.lower, np.float32(snap(threshold, self.bits))))
+        return int(self.positives[first:].sum(dtype=np.int64)), int(self.negatives[first:].sum(dtype=np.int64))
+
+
+def total(parts: Iterable[Counts]) -> Counts:
+    """Sum of counts over scans, batches or sites; all of one resolution."""
+    parts = list(parts)
+    bins, where = np.unique(np.concatenate([part.bins for part in parts]), return_inverse=True)
+    sums = []
+    for name in ("negatives", "positives"):
+        values = np.concatenate([getattr(part, name) for part in parts])
+        sums.append(np.zeros(len(bins), np.int64))
+        np.add.at(sums[-1], where, values.astype(np.int64))
+    return Counts(bins, sums[0], sums[1], parts[0].bits)

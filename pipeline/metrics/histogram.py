@@ -1,0 +1,142 @@
+"""ScoreHistogram: the one state of the measuring part, counts of normal and lesion pixels a bin and scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import PipelineError
+from pipeline.metrics.bins import bin_of, infinite_bin, last_bin
+from pipeline.metrics.counts import Counts
+from pipeline.metrics.scan_counts import ScanCounts
+
+CHUNK = {"cpu": 2**18, "cuda": 2**22}
+OPEN_SCANS = 2
+MAX_COUNT = 2**31 - 1
+
+
+class ScoreHistogram(ScanCounts):
+    """Counts of the pixels of anomaly maps, exact to the width of a bin and independent of the number of pixels.
+
+    A scan under way is one dense table (17 MB at 20 bits) on the device of its scores. It is compacted to its
+    occupied bins on the host when other scans take its place or a figure is asked for, so a batch costs no
+    synchronisation with the host, and extra memory is two tables and a chunk of pixels. A scan may come in several
+    batches, in any order.
+
+    Scores are read as float32. Pixels outside the support are not looked at. Scores that are NaN or infinite and
+    labels other than 0 and 1 fall into places of their own in the table and raise PipelineError with the name of the
+    scan: at once on the CPU, and on CUDA, where looking would cost a synchronisation, when the scan is compacted.
+
+    bits: resolution, 10 to 22; a bin is as wide as 2^(9 - bits) of its score (0.05 % at 20 bits).
+    support: what the support is, in words (`brain`, `brain eroded 3 px`, `frame`).
+    """
+
+    def __init__(self, bits: int = 20, support: str = "brain") -> None:
+        super().__init__(bits, support)
+        self._tables: dict[str, Tensor] = {}
+        self._pixels: dict[str, int] = {}
+
+    def reset(self) -> None:
+        """Forget all scans."""
+        for state in (self._tables, self._pixels, self._counts, self._voxel_ml):
+            state.clear()
+
+    def update(
+        self,
+        scores: Tensor,
+        lesion: Tensor | None,
+        support: Tensor | None,
+        scans: Sequence[str],
+        voxel_ml: float | None = None,
+    ) -> None:
+        """Count the pixels of a batch.
+
+        scores: [N, 1, ...] anomaly maps of any range, higher is more anomalous.
+        lesion: same shape, 0 or 1; None for normals. support: same shape, pixels that are not 0 count; None counts all.
+        scans: N scan ids. voxel_ml: volume of a voxel in mL.
+        Raises PipelineError for shapes or a number of ids that do not fit, and as the class says.
+        """
+        if len(scans) != len(scores):
+            raise PipelineError(f"{len(scores)} maps came with {len(scans)} scan ids; give each map one id")
+        for name, other in (("lesion", lesion), ("support", support)):
+            if other is not None and other.shape != scores.shape:
+                raise PipelineError(
+                    f"scan '{scans[0]}': the {name} has shape {[*other.shape]} and the scores {[*scores.shape]}"
+                )
+        start = 0
+        for scan, group in groupby(scans):
+            stop = start + len(list(group))
+            part = slice(start, stop)
+            self._count(scan, _flat(scores[part]), _part(lesion, part), _part(support, part))
+            if voxel_ml is not None:
+                self._voxel_ml[scan] = voxel_ml
+            start = stop
+
+    def _count(self, scan: str, scores: Tensor, lesion: Tensor | None, support: Tensor | None) -> None:
+        step = CHUNK.get(scores.device.type, CHUNK["cpu"])
+        for start in range(0, len(scores), step):
+            part = slice(start, start + step)
+            places = self._places(scores[part], _part(lesion, part), _part(support, part))
+            table = self._table(scan, len(places), places.device)
+            table.index_add_(0, places, torch.ones_like(places))
+        if scores.device.type == "cpu":
+            self._refuse_bad(scan)
+
+    def _places(self, scores: Tensor, lesion: Tensor | None, support: Tensor | None) -> Tensor:
+        """Place of each pixel in the table: normal bins, lesion bins, `outside`, `bad label`."""
+        width = 2 * last_bin(self.bits) + 1
+        places = bin_of(scores.float(), self.bits).add_(last_bin(self.bits))
+        if lesion is not None:
+            places.add_(lesion != 0, alpha=width)
+            if lesion.dtype != torch.bool:
+                places.masked_fill_((lesion != 0) & (lesion != 1), 2 * width + 1)
+        if support is not None:
+            places.masked_fill_(support == 0, 2 * width)
+        return places
+
+    def _table(self, scan: str, pixels: int, device: torch.device) -> Tensor:
+        """Table of a scan, renewed before a count could leave int32 or when the scan moves to another device."""
+        table = self._tables.get(scan)
+        if table is not None and (self._pixels[scan] + pixels > MAX_COUNT or table.device != device):
+            self._close(scan)
+        if scan not in self._tables:
+            while len(self._tables) >= OPEN_SCANS:
+                self._close(next(iter(self._tables)))
+            size = 2 * (2 * last_bin(self.bits) + 1) + 2
+            self._tables[scan], self._pixels[scan] = torch.zeros(size, dtype=torch.int32, device=device), 0
+        self._pixels[scan] += pixels
+        return self._tables[scan]
+
+    def _refuse_bad(self, scan: str) -> None:
+        table, centre, infinite = self._tables[scan], last_bin(self.bits), infinite_bin(self.bits)
+        bins = table[:-2].view(2, -1)
+        if bins[:, : centre - infinite + 1].any() or bins[:, centre + infinite :].any():
+            raise PipelineError(f"scan '{scan}' has NaN or infinite scores in its support; maps must be finite")
+        if table[-1]:
+            raise PipelineError(f"scan '{scan}' has label values other than 0 and 1; state a rule that makes them so")
+
+    def _close(self, scan: str) -> None:
+        """Compact the table of a scan to its occupied bins, on the host."""
+        self._refuse_bad(scan)
+        bins = self._tables.pop(scan)[:-2].view(2, -1)
+        del self._pixels[scan]
+        occupied = (bins[0] + bins[1]).nonzero()[:, 0]
+        negatives, positives = bins[:, occupied].cpu().numpy()
+        numbers = (occupied - last_bin(self.bits)).to(torch.int32).cpu().numpy()
+        self.add(scan, Counts(numbers, negatives, positives, self.bits))
+
+    def _settle(self) -> None:
+        for scan in list(self._tables):
+            self._close(scan)
+
+
+def _flat(images: Tensor) -> Tensor:
+    """Pixels in a row, a view where the images lie in one piece; without MONAI's metadata."""
+    return images.detach().as_subclass(Tensor).reshape(-1)
+
+
+def _part(images: Tensor | None, part: slice) -> Tensor | None:
+    return None if images is None else _flat(images[part])

@@ -1,0 +1,176 @@
+"""Counts by scan on the host: selecting, merging over ranks and sites, and the file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import PipelineError
+from pipeline.metrics.bins import check_bits
+from pipeline.metrics.counts import Counts, total
+
+FORMAT, VERSION = "lesionless-score-histogram", 1
+SAME_SCAN = 0.01
+State = TypeVar("State", bound="ScanCounts")
+
+
+class ScanCounts:
+    """Counts of each scan, by its id.
+
+    bits: resolution of the bins, 10 to 22. support: what was counted, in words (`brain`, `brain eroded 3 px`,
+    `frame`); counts of different supports never merge.
+    """
+
+    def __init__(self, bits: int = 20, support: str = "brain") -> None:
+        self.bits = check_bits(bits)
+        self.support = support
+        self._counts: dict[str, Counts] = {}
+        self._voxel_ml: dict[str, float] = {}
+
+    def _settle(self) -> None:
+        """Hook: bring counts that are still on a device to the host."""
+
+    def add(self, scan: str, counts: Counts, voxel_ml: float | None = None) -> None:
+        """Add counts to a scan. voxel_ml: volume of one of its voxels in mL."""
+        known = self._counts.get(scan)
+        self._counts[scan] = counts if known is None else total([known, counts])
+        if voxel_ml is not None:
+            self._voxel_ml[scan] = voxel_ml
+
+    @property
+    def scans(self) -> list[str]:
+        """Scan ids, sorted, so that no figure depends on the order of the batches."""
+        self._settle()
+        return sorted(self._counts)
+
+    def scan(self, scan: str) -> Counts:
+        """Counts of one scan; raises PipelineError for an unknown one and for one without a pixel in its support."""
+        self._settle()
+        if scan not in self._counts:
+            raise PipelineError(f"unknown scan '{scan}'; available: {', '.join(self.scans[:8]) or 'none'}")
+        if not len(self._counts[scan].bins):
+            raise PipelineError(f"scan '{scan}' has an empty support: it has no pixel to count")
+        return self._counts[scan]
+
+    def pooled(self) -> Counts:
+        """Counts of all scans together; raises PipelineError where there is none."""
+        if not self.scans:
+            raise PipelineError("no scan was counted")
+        return total(self.scan(scan) for scan in self.scans)
+
+    def voxel_ml(self, scan: str) -> float | None:
+        """Volume of a voxel of a scan in mL, None where it was not given."""
+        return self._voxel_ml.get(scan)
+
+    def select(self: State, scans: Iterable[str]) -> State:
+        """Counts of some of the scans; raises PipelineError for an unknown one."""
+        chosen = type(self)(self.bits, self.support)
+        for scan in scans:
+            chosen.add(scan, self.scan(scan), self.voxel_ml(scan))
+        return chosen
+
+    def with_prefix(self: State, prefix: str) -> State:
+        """The same counts with `prefix` before each scan id, for sites that number their scans alike."""
+        renamed = type(self)(self.bits, self.support)
+        for scan in self.scans:
+            renamed.add(prefix + scan, self.scan(scan), self.voxel_ml(scan))
+        return renamed
+
+    def digest(self) -> str:
+        """sha256 of the contents, the same for any order of batches and ranks."""
+        digest = hashlib.sha256(f"{FORMAT} {VERSION} {self.bits} {self.support}".encode())
+        for name, array in self._arrays().items():
+            digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+        return digest.hexdigest()
+
+    def _arrays(self) -> dict[str, NDArray]:
+        parts = [self.scan(scan) for scan in self.scans]
+        joined = {
+            name: np.concatenate([getattr(part, name) for part in parts] or [np.zeros(0)]).astype(dtype)
+            for name, dtype in (("bins", np.int32), ("negatives", np.int64), ("positives", np.int64))
+        }
+        volumes = [self._voxel_ml.get(scan, np.nan) for scan in self.scans]
+        return {
+            "scans": np.array(self.scans, np.str_),
+            "lengths": np.array([len(part.bins) for part in parts], np.int64),
+            "voxel_ml": np.array(volumes, np.float64),
+            **joined,
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a compressed `.npz` by atomic rename; it holds counts only, no pixel and no picture."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        head = {"format": np.array(FORMAT), "version": np.array(VERSION), "bits": np.array(self.bits)}
+        head["support"] = np.array(self.support)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".npz")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **head, **self._arrays())
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+        return path
+
+    @classmethod
+    def load(cls: type[State], path: str | os.PathLike[str]) -> State:
+        """Read a file of `save`; raises FileNotFoundError, and PipelineError for another kind or version of file."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                data = dict(file)
+        except (ValueError, EOFError, zipfile.BadZipFile):
+            data = {}
+        if str(data.get("format")) != FORMAT or int(data["version"]) != VERSION:
+            raise PipelineError(f"{path} is not a score histogram of version {VERSION} (ScoreHistogram.save)")
+        loaded = cls(int(data["bits"]), str(data["support"]))
+        stops = np.cumsum(data["lengths"])[:-1]
+        columns = zip(*(np.split(data[name], stops) for name in ("bins", "negatives", "positives")), strict=True)
+        for scan, volume, (bins, negatives, positives) in zip(data["scans"], data["voxel_ml"], columns, strict=False):
+            counts = Counts(bins, negatives, positives, loaded.bits)
+            loaded.add(str(scan), counts, None if np.isnan(volume) else float(volume))
+        return loaded
+
+
+def merge(*histograms: State) -> State:
+    """Pool histograms of ranks, files or sites. A scan that several of them hold is counted once.
+
+    Raises PipelineError for different bits or supports, and for one scan id with different pixels: two scans, or a
+    scan of which each holds a part (distributed evaluation gives whole scans to a rank).
+    """
+    if not histograms:
+        raise PipelineError("there is no histogram to merge")
+    pooled = histograms[0].select(histograms[0].scans)
+    for other in histograms[1:]:
+        if (other.bits, other.support) != (pooled.bits, pooled.support):
+            raise PipelineError(
+                f"histograms differ: {pooled.bits} bits on '{pooled.support}', {other.bits} bits on '{other.support}'"
+            )
+        for scan in other.scans:
+            if scan not in pooled._counts:
+                pooled.add(scan, other.scan(scan), other.voxel_ml(scan))
+            elif not _same_scan(pooled.scan(scan), other.scan(scan)):
+                raise PipelineError(
+                    f"scan '{scan}' comes twice with different pixels; give whole scans, each with one id"
+                )
+    return pooled
+
+
+def _same_scan(one: Counts, two: Counts) -> bool:
+    """Same pixels, up to the last digits in which two devices or batch sizes may differ (1 % of the distribution)."""
+    if (one.n_negative, one.n_positive) != (two.n_negative, two.n_positive):
+        return False
+    bins = np.union1d(one.bins, two.bins)
+    shares = []
+    for counts in (one, two):
+        pixels = np.concatenate([[0], np.cumsum(counts.negatives + counts.positives, dtype=np.float64)])
+        shares.append(pixels[np.searchsorted(counts.bins, bins, side="right")] / pixels[-1])
+    return bool(np.abs(shares[0] - shares[1]).max() < SAME_SCAN)

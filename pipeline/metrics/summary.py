@@ -1,0 +1,113 @@
+"""The row of a table and the rows of its scans, from one histogram and a list of thresholds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.metrics import curves
+from pipeline.metrics.bootstrap import interval, replicate
+from pipeline.metrics.histogram import ScoreHistogram
+from pipeline.metrics.thresholds import Threshold, oracle
+
+logger = logging.getLogger(__name__)
+
+
+def summarise(
+    test: ScoreHistogram,
+    thresholds: Sequence[Threshold] = (),
+    replicates: int = 1000,
+    seed: int = 0,
+    subjects: Mapping[str, str] | None = None,
+) -> dict[str, float]:
+    """Figures of a test set by their column names; nan where one is undefined.
+
+    `auprc`, `auroc` with `_lower` and `_upper` (what binning allows) and `_ci_low`, `_ci_high` (95 % over patients);
+    `auprc_trapezoid`, `overlap_share`, `lesion_share`, `n_scans`, `n_subjects`, `n_empty_scans` (no lesion in the
+    label); for `oracle` and each threshold the pooled `dice@`, `iou@`, `precision@`, `recall@`, `fpr@` with
+    `dice_ci_low@`, `dice_ci_high@`, and over scans `scan_dice@`, `scan_dice_sd@`, `n_empty_both@` (empty mask of an
+    empty label, Dice 1), `healthy_ml@` and `healthy_ml_p95@` (false lesion in scans without one). Raises
+    PipelineError for a threshold that was learnt on another support.
+    """
+    pooled = test.pooled()
+    thresholds = _with_oracle(test, thresholds)
+    scans = scan_table(test, thresholds)
+    row = {
+        "n_scans": float(len(scans)),
+        "n_subjects": float(len({(subjects or {}).get(scan, scan) for scan in test.scans})),
+        "n_empty_scans": float(sum(bool(scan["healthy"]) for scan in scans)),
+        "lesion_share": pooled.n_positive / (pooled.n_positive + pooled.n_negative),
+        "auprc_trapezoid": curves.auprc_trapezoid(pooled),
+        "overlap_share": curves.overlap_share(pooled),
+    }
+    samples = replicate(test, thresholds, replicates, seed, subjects)
+    for name, figure in (("auprc", curves.average_precision(pooled)), ("auroc", curves.auroc(pooled))):
+        if np.isnan(figure.value):
+            logger.warning("%s is undefined: %d lesion, %d normal pixels", name, pooled.n_positive, pooled.n_negative)
+        low, high = interval(samples[name])
+        row |= {name: figure.value, f"{name}_lower": figure.lower, f"{name}_upper": figure.upper}
+        row |= {f"{name}_ci_low": low, f"{name}_ci_high": high}
+    for threshold in thresholds:
+        low, high = interval(samples[f"dice@{threshold.rule}"])
+        row |= _at(test, threshold, scans)
+        row |= {f"dice_ci_low@{threshold.rule}": low, f"dice_ci_high@{threshold.rule}": high}
+    return row
+
+
+def _with_oracle(test: ScoreHistogram, thresholds: Sequence[Threshold]) -> list[Threshold]:
+    chosen = [threshold for threshold in thresholds if threshold.rule != "oracle"]
+    for threshold in chosen:
+        if threshold.source != "given" and threshold.support != test.support:
+            raise PipelineError(
+                f"threshold '{threshold.rule}' is of the support '{threshold.support}', the scans of '{test.support}'"
+            )
+    return [oracle(test), *chosen] if test.pooled().n_positive else chosen
+
+
+def _at(test: ScoreHistogram, threshold: Threshold, scans: list[dict[str, float | str]]) -> dict[str, float]:
+    """Pooled figures at a threshold, and those over scans."""
+    rule = threshold.rule
+    mask = curves.confusion(test.pooled(), threshold.value)
+    dice = np.array([scan[f"dice@{rule}"] for scan in scans], np.float64)
+    healthy = [scan for scan in scans if scan["healthy"]]
+    false_ml = np.array([scan[f"false_ml@{rule}"] for scan in healthy], np.float64)
+    empty = [scan for scan in healthy if scan[f"dice@{rule}"] == 1]
+    return {
+        f"threshold@{rule}": threshold.value,
+        f"dice@{rule}": mask.dice,
+        f"iou@{rule}": mask.iou,
+        f"precision@{rule}": mask.precision,
+        f"recall@{rule}": mask.recall,
+        f"fpr@{rule}": mask.fpr,
+        f"scan_dice@{rule}": float(dice.mean()),
+        f"scan_dice_sd@{rule}": float(dice.std(ddof=1)) if len(dice) > 1 else np.nan,
+        f"n_empty_both@{rule}": float(len(empty)),
+        f"healthy_ml@{rule}": float(false_ml.mean()) if healthy else np.nan,
+        f"healthy_ml_p95@{rule}": float(np.quantile(false_ml, 0.95)) if healthy else np.nan,
+    }
+
+
+def scan_table(test: ScoreHistogram, thresholds: Sequence[Threshold]) -> list[dict[str, float | str]]:
+    """One row a scan: `scan`, `healthy` (no lesion in the label), `pixels`, `lesion_ml`, `auprc`, and at each threshold
+    `dice@`, `iou@`, `recall@` and `false_ml@`. Volumes are nan for scans of unknown voxel volume.
+    """
+    rows: list[dict[str, float | str]] = []
+    for scan in test.scans:
+        counts = test.scan(scan)
+        volume = test.voxel_ml(scan) or np.nan
+        row: dict[str, float | str] = {
+            "scan": scan,
+            "healthy": not counts.n_positive,
+            "pixels": counts.n_positive + counts.n_negative,
+            "lesion_ml": counts.n_positive * volume,
+            "auprc": curves.average_precision(counts).value,
+        }
+        for threshold in thresholds:
+            mask = curves.confusion(counts, threshold.value)
+            row[f"dice@{threshold.rule}"], row[f"iou@{threshold.rule}"] = mask.dice, mask.iou
+            row[f"recall@{threshold.rule}"], row[f"false_ml@{threshold.rule}"] = mask.recall, mask.fp * volume
+        rows.append(row)
+    return rows

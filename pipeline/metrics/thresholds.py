@@ -1,0 +1,152 @@
+"""Thresholds: each knows its rule, its value and the data it came from, and is saved with the model."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.metrics import curves
+from pipeline.metrics.bins import lowest_score, snap
+from pipeline.metrics.histogram import ScoreHistogram
+
+Subjects = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Masks are `score >= value`.
+
+    rule: name of the rule and of the table's column (`val_op`, `p95`, `oracle`, ...). value: a bin edge. source:
+    where it was learnt, with the sha256 of that histogram. n_subjects: how many subjects that were. support: which
+    pixels. parameters: what the rule was given.
+    """
+
+    rule: str
+    value: float
+    source: str = "given"
+    n_subjects: int = 0
+    support: str = "brain"
+    parameters: dict[str, float] = field(default_factory=dict)
+
+
+def _learnt(
+    rule: str, value: float, data: ScoreHistogram, source: str, subjects: Subjects | None, **parameters: float
+) -> Threshold:
+    people = {(subjects or {}).get(scan, scan) for scan in data.scans}
+    return Threshold(rule, value, f"{source} sha256:{data.digest()}", len(people), data.support, parameters)
+
+
+def percentile(normals: ScoreHistogram, q: float, subjects: Subjects | None = None) -> Threshold:
+    """Percentile `q` of the support pixels of held-out normals: at most `100 − q` % of them reach it."""
+    if not 0 < q < 100:
+        raise PipelineError(f"percentile {q} is not available; choose a number between 0 and 100")
+    return _learnt(f"p{q:g}", curves.percentile(_normals(normals).pooled(), q), normals, "normals", subjects, q=q)
+
+
+def operating_point(validation: ScoreHistogram, subjects: Subjects | None = None) -> Threshold:
+    """Threshold of the best pooled Dice (F1) on labelled validation scans."""
+    return _learnt("val_op", _best(validation, "val_op"), validation, "labelled validation", subjects)
+
+
+def oracle(test: ScoreHistogram, subjects: Subjects | None = None) -> Threshold:
+    """Threshold of the best pooled Dice on the test scans: it has seen the test labels, so it is an upper limit."""
+    return _learnt("oracle", _best(test, "oracle"), test, "test labels", subjects)
+
+
+def _best(data: ScoreHistogram, rule: str) -> float:
+    best = curves.best_dice(data.pooled())
+    if np.isnan(best.dice):
+        raise PipelineError(f"rule '{rule}' needs lesion pixels, and the {len(data.scans)} scans have none")
+    return best.threshold
+
+
+def fixed(value: float, support: str = "brain", bits: int = 20) -> Threshold:
+    """A given threshold, for maps that are bounded to [0, 1]."""
+    return Threshold(f"{value:g}", snap(value, bits), "given", 0, support, {"value": value})
+
+
+def healthy_fpr(normals: ScoreHistogram, rate: float = 0.01, subjects: Subjects | None = None) -> Threshold:
+    """Smallest threshold at which the false positive share, averaged over the normals, is at most `rate`."""
+    if not 0 < rate < 1:
+        raise PipelineError(f"healthy false positive rate {rate} is not available; choose a number between 0 and 1")
+    scans = [_normals(normals).scan(scan) for scan in normals.scans]
+    edges = np.unique(np.concatenate([scan.bins for scan in scans]))
+    share = np.zeros(len(edges))
+    for scan in scans:
+        reach = np.r_[scan.negatives[::-1].astype(np.float64).cumsum()[::-1], 0] / scan.n_negative
+        share += reach[np.searchsorted(scan.bins, edges)] / len(scans)
+    too_many = np.flatnonzero(share > rate * (1 + 1e-12))
+    number = edges[too_many[-1]] + 1
+    value = float(lowest_score(np.array([number]), normals.bits)[0])
+    return _learnt("healthy_fpr", value, normals, "normals", subjects, rate=rate)
+
+
+def conformal(normals: ScoreHistogram, alpha: float, ml: float, subjects: Subjects | None = None) -> Threshold:
+    """Threshold at which a new healthy subject has more than `ml` mL of false lesion with probability at most `alpha`.
+
+    Split conformal over subjects (Vovk 2005): with t_i the smallest threshold that leaves at most `ml` in all scans
+    of normal i, the value is the ⌈(n + 1)(1 − α)⌉-th smallest t_i. It holds for subjects exchangeable with the n
+    normals, on average over their draw. Raises PipelineError for α < 1 / (n + 1), for scans of unknown voxel volume
+    and for labelled lesions.
+    """
+    highest: dict[str, float] = {}
+    for scan in _normals(normals).scans:
+        volume = normals.voxel_ml(scan)
+        if not volume:
+            raise PipelineError(f"rule 'conformal' needs voxel_ml, the volume of a voxel, of scan '{scan}'")
+        edge = curves.edge_for(normals.scan(scan), int(ml / volume * (1 + 1e-9)))
+        subject = (subjects or {}).get(scan, scan)
+        highest[subject] = max(edge, highest.get(subject, -np.inf))
+    n = len(highest)
+    may_fail = int((n + 1) * alpha + 1e-9)
+    if may_fail < 1 or not alpha < 1:
+        raise PipelineError(
+            f"rule 'conformal' cannot keep alpha = {alpha:g} with {n} subjects; "
+            f"choose alpha of at least 1/(n + 1) = {1 / (n + 1):.3g} and below 1, or more subjects"
+        )
+    value = sorted(highest.values())[n - may_fail]
+    return _learnt(f"conformal({alpha:g}, {ml:g} mL)", value, normals, "normals", subjects, alpha=alpha, ml=ml)
+
+
+def _normals(normals: ScoreHistogram) -> ScoreHistogram:
+    for scan in normals.scans:
+        if normals.scan(scan).n_positive:
+            raise PipelineError(f"scan '{scan}' has lesion pixels; a threshold of normals needs scans without")
+    if not normals.scans:
+        raise PipelineError("there is no normal scan to learn a threshold from")
+    return normals
+
+
+RULES: dict[str, Callable[..., Threshold]] = {
+    "percentile": percentile,
+    "operating_point": operating_point,
+    "oracle": oracle,
+    "fixed": fixed,
+    "healthy_fpr": healthy_fpr,
+    "conformal": conformal,
+}
+
+
+def save_thresholds(path: str | os.PathLike[str], thresholds: Iterable[Threshold]) -> Path:
+    """Write thresholds as JSON by atomic rename."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    text = json.dumps([asdict(threshold) for threshold in thresholds], indent=2, ensure_ascii=False)
+    part.write_text(text + "\n", "utf-8")
+    os.replace(part, path)
+    return path
+
+
+def load_thresholds(path: str | os.PathLike[str]) -> list[Threshold]:
+    """Read thresholds; raises FileNotFoundError, and PipelineError for a file of another kind."""
+    names = [item.name for item in fields(Threshold)]
+    try:
+        return [Threshold(**entry) for entry in json.loads(Path(path).read_text("utf-8"))]
+    except (TypeError, ValueError) as error:
+        raise PipelineError(f"{path} is not a list of thresholds with {', '.join(names)}") from error
