@@ -48,19 +48,23 @@ def run_leaderboard(
 
 
 def _run_method(method: str, seed: int, dataset: Path, runs: Path, mixins: str, override: dict[str, Any]) -> None:
-    arguments = {"method": method, "mixins": mixins, "dataset_dir": str(dataset), "runs_dir": str(runs), "seed": seed}
-    workflow = MethodWorkflow(**arguments, **override)
+    arguments: dict[str, Any] = {"method": method, "mixins": mixins, "dataset_dir": str(dataset), **override}
+    arguments |= {"runs_dir": str(runs), "seed": seed}
+    workflow = MethodWorkflow(**arguments)
     output = Path(workflow.parser.get_parsed_content("output_dir"))
     key = _key(workflow.parser.config, load_manifest(dataset)["hash"])
     marks = output / "stages.json"
-    done = json.loads(marks.read_text()) if marks.is_file() else {"key": key, "stages": []}
+    done: dict[str, Any] = json.loads(marks.read_text()) if marks.is_file() else {"key": key, "stages": []}
     if done["key"] != key:
-        raise PipelineError(f"'{output}' holds a run of another dataset or configuration: delete it, or choose another --out")
+        raise PipelineError(
+            f"'{output}' holds a run of another dataset or configuration: delete it, or choose another --out"
+        )
     for stage in STAGES:
         if stage in done["stages"]:
             continue
-        workflow = MethodWorkflow(**arguments, **override, stage=stage)
+        workflow = MethodWorkflow(**arguments, stage=stage)
         workflow.initialize()
+        output.mkdir(parents=True, exist_ok=True)
         _write_json(marks, done)
         workflow.run()
         done["stages"].append(stage)
@@ -108,6 +112,6 @@ def _against_floor(row: pd.Series, best: pd.Series) -> dict[str, Any]:
     return {
         "best_floor": best["title"],
         "ap_minus_floor": difference.value,
-        "ap_minus_floor_ci_low": difference.low,
-        "ap_minus_floor_ci_high": difference.high,
+        "ap_minus_floor_ci_low": difference.lower,
+        "ap_minus_floor_ci_high": difference.upper,
     }

@@ -59,11 +59,12 @@ def check_keys(keys: Iterable[str], parser: ConfigParser, origin: str) -> None:
     Raises:
         PipelineError: the first unknown key, with those that look like it.
     """
+    config: Any = parser.config
     for key in keys:
         parent, _, leaf = re.sub("::", "#", key).rpartition("#")
         if key in parser or (parent and parent in parser and leaf in _arguments(parser[parent])):
             continue
-        known = list(parser[parent]) if parent and parent in parser else list(parser.config)
+        known = list(parser[parent]) if parent and parent in parser else list(config)
         close = difflib.get_close_matches(leaf, known, n=3) or sorted(k for k in known if not k.startswith("_"))
         raise PipelineError(f"unknown key '{key}' in {origin}; did you mean: {', '.join(close)}?")
 
@@ -111,7 +112,8 @@ class MethodWorkflow(ConfigWorkflow):
             workflow_type="train",
         )
         if self.run_id not in self.parser:
-            stages = (key.removeprefix("run_") for key in self.parser.config if key.startswith("run_"))
+            config: Any = self.parser.config
+            stages = (key.removeprefix("run_") for key in config if key.startswith("run_"))
             raise PipelineError(f"unknown stage '{stage}'; available: {', '.join(stages)}")
         for file in files:
             self._override(ConfigParser.load_config_file(str(file)), str(file))
@@ -120,9 +122,3 @@ class MethodWorkflow(ConfigWorkflow):
     def _override(self, pairs: dict[str, Any], origin: str) -> None:
         check_keys(pairs, self.parser, origin)
         self.parser.update(pairs)
-
-    def initialize(self) -> Any:
-        """Resolve the configuration, make the output folder and run `initialize`."""
-        self.parser.parse(reset=True)
-        Path(self.parser.get_parsed_content("output_dir")).mkdir(parents=True, exist_ok=True)
-        return super().initialize()

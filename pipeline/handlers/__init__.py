@@ -1,6 +1,19 @@
 """When, never how: ignite handlers of training, calibration and evaluation."""
 
+from pipeline.handlers.calibrate import Calibrate
+from pipeline.handlers.card import protocol_card
 from pipeline.handlers.checkpoint import ResumableCheckpoint
+from pipeline.handlers.maps import MapWriter
+from pipeline.handlers.results import Results
+from pipeline.handlers.score_histogram import ScoreHistogramHandler
 from pipeline.handlers.training_log import TrainingLog
 
-__all__ = ["ResumableCheckpoint", "TrainingLog"]
+__all__ = [
+    "Calibrate",
+    "MapWriter",
+    "ResumableCheckpoint",
+    "Results",
+    "ScoreHistogramHandler",
+    "TrainingLog",
+    "protocol_card",
+]

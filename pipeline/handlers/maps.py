@@ -42,9 +42,10 @@ class MapWriter:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._write)
 
     def _write(self, engine: Engine) -> None:
-        batch = engine.state.output["label"]
+        output: Any = engine.state.output
+        batch = output["label"]
         scan = batch["scan"][0]
-        anomaly = engine.state.output["pred"] * batch["brain"]
+        anomaly = output["pred"] * batch["brain"]
         write_volume(self.maps / f"{scan}_anomaly.nii.gz", anomaly, self.affine)
         for key in ("image", "lesion", "support"):
             write_volume(self.reference / f"{scan}_{key}.nii.gz", batch[key], self.affine)

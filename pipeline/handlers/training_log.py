@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -13,7 +14,7 @@ from pipeline.losses import Objective
 
 
 class TrainingLog:
-    """Means over each epoch of the loss and of its terms, in `path`; rows of epochs that are trained again are replaced.
+    """Means over each epoch of the loss and of its terms, in `path`; rows of epochs trained again are replaced.
 
     Args:
         path: CSV with the columns epoch, loss and the terms of the objective.
@@ -35,7 +36,8 @@ class TrainingLog:
         bar.attach(engine, event_name=Events.EPOCH_COMPLETED, closing_event_name=Events.COMPLETED)
 
     def _add(self, engine: Engine) -> None:
-        values = {"loss": engine.state.output["loss"], **self.objective.terms}
+        output: Any = engine.state.output
+        values = {"loss": output["loss"], **self.objective.terms}
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value.detach()
 
@@ -43,9 +45,10 @@ class TrainingLog:
         return {name: float(value) / iterations for name, value in self.sums.items()}
 
     def _write(self, engine: Engine) -> None:
-        row = {"epoch": engine.state.epoch, **self._means(engine.state.epoch_length)}
+        row = {"epoch": engine.state.epoch, **self._means(engine.state.epoch_length or 1)}
         earlier = pd.read_csv(self.path) if self.path.is_file() else pd.DataFrame(columns=["epoch"])
         kept = earlier[earlier["epoch"] < row["epoch"]].to_dict("records")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")
         pd.DataFrame([*kept, row]).to_csv(temporary, index=False)
         temporary.replace(self.path)

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from monai.inferers import Inferer
-from torch import nn
 
 from pipeline.attention import activation_map
 
@@ -22,6 +21,6 @@ class ActivationMap(Inferer):
         super().__init__()
         self.stage = stage
 
-    def __call__(self, inputs: torch.Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Map [N, 1, H, W] of the slices `inputs` [N, 1, H, W] in [0, 1]."""
-        return activation_map(network.features(inputs)[self.stage - 1], tuple(inputs.shape[-2:]))
+        return activation_map(network.features(inputs)[self.stage - 1], (inputs.shape[-2], inputs.shape[-1]))

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from monai.inferers import SimpleInferer
-from torch import nn
 
 from pipeline.errors import PipelineError
 
@@ -44,6 +43,6 @@ class Forward(SimpleInferer):
         super().__init__()
         self.precision = precision
 
-    def __call__(self, inputs: torch.Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> Any:
         with autocast(self.precision, inputs.device):
             return network(inputs.contiguous(memory_format=torch.channels_last), *args, **kwargs)

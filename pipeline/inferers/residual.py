@@ -6,12 +6,11 @@ from typing import Any
 
 import torch
 from monai.inferers import Inferer
-from torch import nn
 
 
 class Residual(Inferer):
     """Absolute residual `|x − x̂|`, in [0, 1] (Baur et al. 2019); the latent mean is decoded, not a sample."""
 
-    def __call__(self, inputs: torch.Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Map [N, 1, H, W] of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
         return (inputs - network(inputs).reconstruction.float()).abs()

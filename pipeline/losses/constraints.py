@@ -46,6 +46,6 @@ class ActivationEntropy(nn.Module):
         self.stage = stage
 
     def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
-        size = tuple(batch["image"].shape[-2:])
+        size = (batch["image"].shape[-2], batch["image"].shape[-1])
         attention = activation_map(output.features[self.stage - 1], size)
         return -spatial_entropy(attention, batch["brain"]).mean()

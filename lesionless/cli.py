@@ -1,0 +1,96 @@
+"""The command `lesionless`: a thin door to preprocessing and pipeline."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import preprocessing.atlas
+import preprocessing.phantom
+import preprocessing.run
+from lesionless.metrics_command import metrics
+from pipeline import report
+from pipeline.errors import PipelineError
+from pipeline.leaderboard import collect, run_leaderboard
+from pipeline.workflow import available_methods
+from preprocessing.errors import PreprocessingError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Brain lesions without lesion labels.")
+app.command()(metrics)
+
+DEMO_METHODS = "intensity,histeq,histeq_smooth,untrained_amcons,amcons,vae"
+Out = Annotated[Path, typer.Option(help="Folder that everything is written to.")]
+Methods = Annotated[str, typer.Option(help="Methods, separated by commas; `lesionless methods` lists them.")]
+Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
+Epochs = Annotated[int, typer.Option(help="Epochs of training; the paper's value is 300.")]
+Mixins = Annotated[str, typer.Option(help="Mixins of bundles/base/configs, separated by commas.")]
+
+
+@app.command()
+def demo(
+    out: Out = Path("runs/demo"),
+    image_size: Annotated[int, typer.Option(help="Pixels of a slice's side; the paper's value is 224.")] = 96,
+    epochs: Epochs = 12,
+    healthy: Annotated[int, typer.Option(help="Simulated healthy heads.")] = 24,
+    lesion: Annotated[int, typer.Option(help="Simulated heads with lesions.")] = 14,
+    methods: Methods = DEMO_METHODS,
+    seeds: Seeds = "0",
+    workers: Annotated[int, typer.Option(help="Processes of the preprocessing.")] = 2,
+    atlas: Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")] = None,
+) -> None:
+    """The whole way on a simulated cohort: raw heads in, a scored report out. Stopped, it goes on where it was."""
+    preprocessing.atlas.ensure_atlas(atlas)
+    raw = preprocessing.phantom.write_cohort(out / "raw", healthy, lesion, seed=0, workers=workers, atlas=atlas)
+    dataset = out / "dataset"
+    preprocessing.run.prepare("phantom", raw, dataset, image_size=image_size, workers=workers, atlas=atlas)
+    run(dataset, out, methods, seeds, epochs)
+
+
+@app.command()
+def run(
+    dataset: Annotated[Path, typer.Argument(help="Prepared dataset, the output of `python -m preprocessing run`.")],
+    out: Out = Path("runs"),
+    methods: Methods = DEMO_METHODS,
+    seeds: Seeds = "0",
+    epochs: Epochs = 300,
+    mixins: Mixins = "",
+) -> None:
+    """Train, calibrate and evaluate methods on a prepared dataset, and write the report."""
+    names, numbers = methods.split(","), [int(seed) for seed in seeds.split(",")]
+    run_leaderboard(names, dataset, out, numbers, mixins, max_epochs=epochs)
+    show(out)
+
+
+@app.command("report")
+def show(runs: Annotated[Path, typer.Argument(help="Folder of results.")]) -> None:
+    """Write `report.html` and `metrics.csv` of a folder of results, and print the table."""
+    collect(runs)
+    table = report.table(report.load_results(runs))
+    view = Table(title=str(runs))
+    for column in table.columns:
+        view.add_column(str(column))
+    for row in table.itertuples(index=False):
+        view.add_row(*map(str, row))
+    console = Console()
+    console.print(view)
+    console.print(f"report: {report.page(runs)}")
+
+
+@app.command("methods")
+def list_methods() -> None:
+    """List the installed methods."""
+    Console().print("\n".join(available_methods()))
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends with one line and exit status 2."""
+    try:
+        app()
+    except (PipelineError, PreprocessingError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(2) from None

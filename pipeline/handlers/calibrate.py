@@ -1,0 +1,40 @@
+"""Thresholds, learnt before any test label is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ignite.engine import Engine, Events
+
+from pipeline.metrics import ScoreHistogram, save_thresholds
+from pipeline.metrics.thresholds import operating_point, percentile
+
+
+class Calibrate:
+    """When the labelled validation scans have been scored: `thresholds.json`, `calibration.npz`, `validation.npz`.
+
+    `p<q>` are percentiles of the support pixels of held-out normals; `val_op` is the best pooled Dice on validation.
+
+    Args:
+        normals: histogram of the held-out normals, filled before. validation: of the labelled validation scans.
+        percentiles: each in (0, 100).
+    """
+
+    def __init__(
+        self, normals: ScoreHistogram, validation: ScoreHistogram, percentiles: Sequence[float], output_dir: str
+    ) -> None:
+        self.normals = normals
+        self.validation = validation
+        self.percentiles = percentiles
+        self.output_dir = Path(output_dir)
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def _write(self, engine: Engine) -> None:
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        thresholds = [operating_point(self.validation), *(percentile(self.normals, q) for q in self.percentiles)]
+        self.normals.save(self.output_dir / "calibration.npz")
+        self.validation.save(self.output_dir / "validation.npz")
+        save_thresholds(self.output_dir / "thresholds.json", thresholds)

@@ -1,0 +1,34 @@
+"""The protocol card: what has to be equal for two result rows to stand in one table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import version
+from typing import Any
+
+PACKAGES = ("lesionless", "monai", "torch")
+
+
+def protocol_card(manifest: dict[str, Any], erosion_mm: float, preset: str) -> dict[str, Any]:
+    """Protocol of a run on a prepared dataset, as columns `card_*` of its result row.
+
+    Args:
+        manifest: of the dataset. erosion_mm: rim of the brain left out of the support, in mm.
+        preset: the paper's settings, or the name that a mixin gave.
+    """
+    split = sorted((item["split"], item["subject"]) for item in manifest["items"])
+    return {
+        "dataset": manifest["name"],
+        "dataset_hash": manifest["hash"][:12],
+        "split_hash": hashlib.sha256(json.dumps(split).encode()).hexdigest()[:12],
+        "simulated": bool(manifest["simulated"]),
+        "modality": manifest["modality"],
+        "slices": manifest["slices"],
+        "image_size": manifest["image_size"],
+        "support": f"brain eroded {erosion_mm:g} mm" if erosion_mm else "brain",
+        "min_lesion_share": manifest.get("min_lesion_share", 0.0),
+        "postprocessing": "none",
+        "preset": preset,
+        "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES),
+    }

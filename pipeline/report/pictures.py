@@ -1,0 +1,173 @@
+"""Montage: what a method marks on held-out scans, beside what an expert marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from pipeline.errors import PipelineError
+from pipeline.metrics.thresholds import load_thresholds
+from pipeline.report.results import Run, find_runs, read_csv
+from pipeline.report.views import View, anomaly_map, field, lesion_scans, upright, view
+
+PAPER, INK, MUTED = "#14161a", "#f2f2f0", "#b4b7bd"
+LESION, MASK = "#56b4e9", "#e69f00"
+COLOURS = matplotlib.colormaps["inferno"].with_extremes(bad=PAPER)
+SIDE, LEFT, TOP, BOTTOM, GAP = 1.45, 1.15, 0.52, 0.5, 0.05
+
+
+def montage(
+    runs: str | Path,
+    dataset: str | Path | None = None,
+    scans: Iterable[str] | None = None,
+    methods: Iterable[str] | None = None,
+    threshold: str = "val_op",
+) -> Figure:
+    """Rows are scans, columns are the image, the lesion's contour, and for every method its map and its mask.
+
+    The slice shown is the one with the largest lesion area. Maps of a method share one colour scale (0.5th to 99.5th
+    percentile of the support of the slices shown), stated by a bar on which the threshold is marked. Masks are
+    `map >= threshold` within the support, over the image, with the lesion's contour. Of each method the lowest seed.
+
+    Args:
+        runs: results folder.
+        dataset: prepared dataset to take images and labels from; `None` takes those kept in RUNS/reference.
+        scans: ids of test scans; `None` takes six with a lesion, spread evenly over the lesion volumes.
+        methods: methods in the order of the columns; `None` takes all.
+        threshold: rule of the threshold of the masks.
+
+    Raises:
+        PipelineError: no results, unknown method, scan or rule; the message lists the choices.
+    """
+    root, prepared = Path(runs), None if dataset is None else Path(dataset)
+    chosen = {run.method: run for run in reversed(find_runs(root, methods))}
+    shown = list(reversed(chosen.values()))
+    views = [view(root, scan, prepared) for scan in (lesion_scans(root, prepared) if scans is None else scans)]
+    if not views:
+        raise PipelineError("a montage needs at least one scan; none was given")
+    figure, axes = _grid(len(views), 2 + 2 * len(shown))
+    box = field(views)
+    _references(axes[:, :2], views, box)
+    for i, run in enumerate(shown):
+        _method(figure, axes[:, 2 + 2 * i : 4 + 2 * i], run, views, box, threshold)
+    return figure
+
+
+def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+    """Square panels of equal size with room for row labels, titles and colour bars; all sizes in inches."""
+    width = LEFT + columns * SIDE + (columns + 1) * GAP
+    height = TOP + rows * SIDE + (rows - 1) * GAP + BOTTOM
+    figure = Figure(figsize=(width, height), facecolor=PAPER)
+    axes = np.empty((rows, columns), dtype=object)
+    for row, column in np.ndindex(rows, columns):
+        x, y = LEFT + GAP + column * (SIDE + GAP), BOTTOM + (rows - 1 - row) * (SIDE + GAP)
+        axes[row, column] = figure.add_axes((x / width, y / height, SIDE / width, SIDE / height), facecolor=PAPER)
+        axes[row, column].set_axis_off()
+    return figure, axes
+
+
+def _references(axes: np.ndarray, views: Sequence[View], box: tuple[slice, slice]) -> None:
+    axes[0, 0].set_title("image", color=INK, fontsize=9)
+    axes[0, 1].set_title("lesion (label)", color=LESION, fontsize=9)
+    for side, x in (("L", 0.03), ("R", 0.97)):
+        axes[0, 0].text(x, 0.5, side, color=MUTED, fontsize=8, ha="center", va="center", transform=axes[0, 0].transAxes)
+    for (left, right), seen in zip(axes, views, strict=True):
+        label = f"{seen.scan}\n{seen.lesion_ml:.1f} mL, slice {seen.z}"
+        left.text(-0.06, 0.5, label, color=INK, fontsize=7.5, ha="right", va="center", transform=left.transAxes)
+        for ax in (left, right):
+            _image(ax, seen, box)
+        _contour(right, seen, box, 1.4)
+
+
+def _image(ax: Axes, seen: View, box: tuple[slice, slice]) -> None:
+    ax.imshow(seen.image[box], cmap="gray", vmin=0, vmax=max(1.0, float(seen.image.max())), interpolation="nearest")
+
+
+def _contour(ax: Axes, seen: View, box: tuple[slice, slice], width: float) -> None:
+    if seen.lesion[box].any():
+        ax.contour(seen.lesion[box].astype(float), levels=[0.5], colors=[LESION], linewidths=width)
+
+
+def _method(
+    figure: Figure, axes: np.ndarray, run: Run, views: Sequence[View], box: tuple[slice, slice], rule: str
+) -> None:
+    value, scores = threshold_value(run, rule), _scores(run, rule)
+    volumes = [anomaly_map(run, seen.scan) for seen in views]
+    maps = [None if volume is None else upright(volume, v.z) for volume, v in zip(volumes, views, strict=True)]
+    norm = _scale(maps, views, value)
+    axes[0, 0].set_title(f"{_title(run)}\nmap", color=INK, fontsize=9)
+    axes[0, 1].set_title(f"{_title(run)}\nmask ≥ {value:.3g} ({rule})", color=MASK, fontsize=9)
+    for (left, right), seen, scores_map in zip(axes, views, maps, strict=True):
+        if scores_map is None:
+            left.text(0.5, 0.5, "no map kept", color=MUTED, fontsize=8, ha="center", transform=left.transAxes)
+            continue
+        left.imshow(np.ma.masked_array(scores_map, ~seen.support)[box], cmap=COLOURS, norm=norm, interpolation="nearest")
+        _contour(left, seen, box, 0.7)
+        _mask(right, seen, (scores_map >= value) & seen.support, box)
+        _note(right, scores.get(seen.scan))
+    _colour_bar(figure, axes[-1, 0], norm, value)
+
+
+def _mask(ax: Axes, seen: View, mask: np.ndarray, box: tuple[slice, slice]) -> None:
+    _image(ax, seen, box)
+    filled = np.ma.masked_array(np.ones(mask.shape), ~mask)[box]
+    ax.imshow(filled, cmap=matplotlib.colors.ListedColormap([MASK]), alpha=0.8, interpolation="nearest")
+    _contour(ax, seen, box, 1.0)
+
+
+def _note(ax: Axes, dice: float | None) -> None:
+    if dice is not None and not pd.isna(dice):
+        ax.text(0.97, 0.03, f"Dice {dice:.2f}", color=INK, fontsize=7.5, ha="right", va="bottom", transform=ax.transAxes)
+
+
+def _scale(maps: Sequence[np.ndarray | None], views: Sequence[View], value: float) -> Normalize:
+    """Linear from the 0.5th to the 99.5th percentile of the support, widened to hold the threshold."""
+    inside = [m[seen.support] for m, seen in zip(maps, views, strict=True) if m is not None and seen.support.any()]
+    low, high = np.percentile(np.concatenate(inside), [0.5, 99.5]) if inside else (0.0, 1.0)
+    low, high = (min(low, value), max(high, value)) if np.isfinite(value) else (low, high)
+    return Normalize(low, high if high > low else low + max(abs(low), 1.0) * 1e-6)
+
+
+def _colour_bar(figure: Figure, ax: Axes, norm: Normalize, value: float) -> None:
+    place = ax.get_position()
+    height = 0.09 / figure.get_figheight()
+    cax = figure.add_axes((place.x0, place.y0 - 1.9 * height, place.width, height))
+    figure.colorbar(ScalarMappable(norm, COLOURS), cax=cax, orientation="horizontal", ticks=[norm.vmin, norm.vmax])
+    cax.set_xticklabels([f"{norm.vmin:.3g}", f"{norm.vmax:.3g}"])
+    cax.tick_params(colors=INK, labelsize=7, length=0, pad=2)
+    cax.get_xticklabels()[0].set_horizontalalignment("left")
+    cax.get_xticklabels()[-1].set_horizontalalignment("right")
+    cax.axvline(value, color=LESION, linewidth=1.6)
+    cax.set_xlabel("anomaly score, bar: threshold", color=MUTED, fontsize=6.5, labelpad=0)
+
+
+def threshold_value(run: Run, rule: str) -> float:
+    """The value of a run's threshold.
+
+    Raises:
+        PipelineError: the run has no thresholds, or none of that rule; the message lists the choices.
+    """
+    path = run.folder / "thresholds.json"
+    values = {t.rule: float(t.value) for t in load_thresholds(path)} if path.is_file() else {}
+    if rule not in values:
+        raise PipelineError(f"no threshold '{rule}' in {path}; available: {', '.join(values) or 'none'}")
+    return values[rule]
+
+
+def _scores(run: Run, rule: str) -> dict[str, float]:
+    path = run.folder / "scans.csv"
+    scans = read_csv(path) if path.is_file() else pd.DataFrame()
+    return dict(zip(scans["scan"], scans[f"dice@{rule}"], strict=True)) if f"dice@{rule}" in scans.columns else {}
+
+
+def _title(run: Run) -> str:
+    row = read_csv(run.folder / "metrics.csv").iloc[0]
+    return str(row.get("title", run.method))

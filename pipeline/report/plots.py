@@ -1,0 +1,155 @@
+"""Plots of figures: precision-recall curves with operating points, and average precision with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pipeline.metrics.counts import Counts
+from pipeline.metrics.curves import average_precision, confusion, pr_curve
+from pipeline.metrics.histogram import ScoreHistogram
+from pipeline.report.results import find_runs, load_results, thresholds
+
+MARKERS = {"val_op": "o", "p90": "v", "p95": "s", "p98": "^"}
+POINTS = 400
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a plot; the learned methods' are Okabe and Ito's (2008), which colour-blind readers can tell apart."""
+
+    paper: str
+    ink: str
+    grid: str
+    floor: str
+    learned: tuple[str, ...]
+
+
+LIGHT = Theme("#ffffff", "#1c2024", "#d9dce0", "#6b7178", ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a86f00", "#000000"))
+DARK = Theme("#1b1e22", "#e9eaec", "#3a3f46", "#a2a8b0", ("#56b4e9", "#ff8c42", "#2fc99b", "#e59fc4", "#f0e442", "#ffffff"))
+
+
+def curves(runs: str | Path, theme: Theme = LIGHT, *, mixed: bool = False) -> Figure:
+    """Precision-recall curves of all methods on the test scans, one line a seed, from the pooled score histograms.
+
+    The chance line is the share of lesion pixels. Markers are the masks at the saved thresholds, of the lowest seed.
+
+    Raises:
+        PipelineError: no results, or results of several protocols and `mixed` is false.
+    """
+    results = load_results(runs, mixed=mixed)
+    figure, ax = _axes((7.2, 6.4), theme)
+    styles, used = _styles(results, theme), set()
+    points = thresholds(runs)
+    for run in find_runs(runs):
+        if not (run.folder / "test.npz").is_file():
+            continue
+        counts, style = ScoreHistogram.load(run.folder / "test.npz").pooled(), styles[run.method]
+        first = run.method not in used
+        used.add(run.method)
+        ax.plot(*_thinned(counts), **style, alpha=1.0 if first else 0.45, label=_label(style, counts) if first else None)
+        if first:
+            _operating_points(ax, counts, points[(points["method"] == run.method) & (points["seed"] == run.seed)], style)
+            share = counts.n_positive / max(counts.n_positive + counts.n_negative, 1)
+    if used:
+        ax.axhline(share, color=theme.ink, linewidth=1.2, linestyle=(0, (1, 2)), label=f"chance: {share:.3f} lesion share")
+    ax.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="recall: share of the lesion pixels that are marked")
+    ax.set_ylabel("precision: share of the marked pixels that are lesion")
+    _legends(figure, ax, points, theme)
+    return figure
+
+
+def _axes(size: tuple[float, float], theme: Theme) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=size, facecolor=theme.paper, layout="constrained")
+    ax = figure.add_subplot(facecolor=theme.paper)
+    ax.grid(color=theme.grid, linewidth=0.7)
+    ax.set_axisbelow(True)
+    ax.tick_params(colors=theme.ink, length=0)
+    ax.xaxis.label.set_color(theme.ink)
+    ax.yaxis.label.set_color(theme.ink)
+    for spine in ax.spines.values():
+        spine.set_color(theme.grid)
+    return figure, ax
+
+
+def _styles(results: pd.DataFrame, theme: Theme) -> dict[str, dict[str, Any]]:
+    """Line style of each method: a colour a learned method, a dash a floor; the same in every plot."""
+    colours, dashes = cycle(theme.learned), cycle([(0, (6, 2)), (0, (4, 1, 1, 1)), (0, (2, 1.5)), (0, (8, 2, 2, 2))])
+    styles: dict[str, dict[str, Any]] = {}
+    for row in results.drop_duplicates("method").sort_values("method").itertuples():
+        look = {"color": theme.floor, "linestyle": next(dashes), "linewidth": 1.4}
+        if not row.floor:
+            look = {"color": next(colours), "linestyle": "-", "linewidth": 2.0}
+        styles[str(row.method)] = {**look, "gid": str(row.title)}
+    return styles
+
+
+def _label(style: dict[str, Any], counts: Counts) -> str:
+    floor = "" if style["linestyle"] == "-" else ", floor"
+    return f"{style['gid']}{floor} (AP {average_precision(counts).value:.3f})"
+
+
+def _thinned(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
+    """At most POINTS points of the curve, evenly spaced in recall, with its two ends."""
+    curve = pr_curve(counts)
+    if not counts.n_positive:
+        return np.empty(0), np.empty(0)
+    kept = np.unique(np.searchsorted(curve.x, np.linspace(curve.x[0], 1, POINTS)).clip(0, len(curve.x) - 1))
+    return curve.x[kept], curve.y[kept]
+
+
+def _operating_points(ax: Axes, counts: Counts, points: pd.DataFrame, style: dict[str, Any]) -> None:
+    for row in points.itertuples():
+        if row.rule in MARKERS:
+            at = confusion(counts, float(row.value))
+            ax.plot(at.recall, at.precision, MARKERS[row.rule], color=style["color"], markersize=6, markeredgecolor=ax.get_facecolor())
+
+
+def _legends(figure: Figure, ax: Axes, points: pd.DataFrame, theme: Theme) -> None:
+    look = {"frameon": False, "labelcolor": theme.ink, "fontsize": 9}
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, **look)
+    rules = [rule for rule in MARKERS if rule in set(points["rule"])]
+    handles = [Line2D([], [], color=theme.floor, marker=MARKERS[rule], linestyle="none", label=rule) for rule in rules]
+    if handles:
+        ax.legend(handles=handles, title="mask at", title_fontsize=9, loc="upper right", **look).get_title().set_color(theme.ink)
+
+
+def ranking(results: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
+    """Average precision with its 95 % patient interval, one line a method and seed; floors are grey and open.
+
+    Args:
+        results: from `load_results`.
+    """
+    order = results.groupby("method")["auprc"].mean().sort_values(na_position="first").index
+    figure, ax = _axes((7.2, 0.7 + 0.42 * len(order)), theme)
+    styles = _styles(results, theme)
+    for y, method in enumerate(order):
+        rows = results[results["method"] == method]
+        for shift, row in zip(_shifts(len(rows)), rows.to_dict("records"), strict=True):
+            _interval(ax, y + shift, row, styles[method]["color"], theme)
+    if "lesion_share" in results.columns:
+        ax.axvline(results["lesion_share"].mean(), color=theme.ink, linewidth=1.2, linestyle=(0, (1, 2)))
+    titles = results.drop_duplicates("method").set_index("method")["title"]
+    ax.set_yticks(range(len(order)), [str(titles[method]) for method in order])
+    ax.set(xlim=(0, 1), ylim=(-0.6, len(order) - 0.4), xlabel="average precision, 95 % interval over patients; dotted: chance")
+    ax.grid(visible=False, axis="y")
+    return figure
+
+
+def _shifts(count: int) -> Iterator[float]:
+    return iter(np.linspace(0.16, -0.16, count) if count > 1 else [0.0])
+
+
+def _interval(ax: Axes, y: float, row: dict[Any, Any], colour: str, theme: Theme) -> None:
+    low, high = row.get("auprc_ci_low", np.nan), row.get("auprc_ci_high", np.nan)
+    ax.plot([low, high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
+    ax.plot(row["auprc"], y, "o", color=colour, markersize=7, markerfacecolor=theme.paper if row["floor"] else colour)

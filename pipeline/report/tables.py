@@ -1,0 +1,135 @@
+"""Tables for people: figures of the results as text, with their spread, interval and what they must not be taken for."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from pipeline.report.results import CARD, protocol_of
+
+MISSING = "–"
+MINUS = "−"
+
+
+def rules(results: pd.DataFrame) -> list[str]:
+    """Threshold rules that have a Dice column: the oracle, the operating point, percentiles ascending, the others."""
+    found = [column.removeprefix("dice@") for column in results.columns if column.startswith("dice@")]
+    return sorted(found, key=_rule_order)
+
+
+def _rule_order(rule: str) -> tuple[int, float, str]:
+    percentile = re.fullmatch(r"p(\d+(?:\.\d+)?)", rule)
+    if percentile:
+        return 2, float(percentile[1]), rule
+    return {"oracle": 0, "val_op": 1}.get(rule, 3), 0.0, rule
+
+
+def number(value: float, digits: int = 3, signed: bool = False) -> str:
+    """A figure as text with a real minus sign; a dash where there is none."""
+    if pd.isna(value):
+        return MISSING
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return text.replace("-", MINUS)
+
+
+def spread(values: pd.Series, digits: int = 3) -> str:
+    """Mean over seeds, and ± the sample standard deviation where there are at least two."""
+    values = values.dropna()
+    text = number(values.mean() if len(values) else np.nan, digits)
+    return f"{text} ± {values.std():.{digits}f}" if len(values) > 1 else text
+
+
+def _column(rows: pd.DataFrame, name: str) -> pd.Series:
+    return rows[name] if name in rows.columns else pd.Series(np.nan, index=rows.index, dtype=float)
+
+
+def interval(rows: pd.DataFrame, low: str, high: str, digits: int = 3, signed: bool = False) -> str:
+    """The envelope of the seeds' intervals: lowest lower to highest upper end, so that no seed's doubt is averaged out."""
+    ends = _column(rows, low).min(), _column(rows, high).max()
+    if any(pd.isna(end) for end in ends):
+        return MISSING
+    return f"[{number(ends[0], digits, signed)}, {number(ends[1], digits, signed)}]"
+
+
+def _scan_dice(rows: pd.DataFrame, rule: str) -> str:
+    """Mean over scans ± standard deviation over scans, each averaged over seeds."""
+    mean, deviation = _column(rows, f"scan_dice@{rule}").mean(), _column(rows, f"scan_dice_sd@{rule}").mean()
+    return number(mean) if pd.isna(deviation) else f"{number(mean)} ± {deviation:.3f}"
+
+
+def _difference(rows: pd.DataFrame) -> str:
+    mean = _column(rows, "ap_minus_floor").mean()
+    if pd.isna(mean):
+        return MISSING
+    return f"{number(mean, signed=True)} {interval(rows, 'ap_minus_floor_ci_low', 'ap_minus_floor_ci_high', signed=True)}"
+
+
+def _row(rows: pd.DataFrame, results: pd.DataFrame) -> dict[str, str]:
+    first = rows.iloc[0]
+    row = {"method": str(first["title"]), "kind": "floor" if first["floor"] else "learned", "seeds": str(len(rows))}
+    row["AP"] = spread(_column(rows, "auprc"))
+    row["AP 95 % interval"] = interval(rows, "auprc_ci_low", "auprc_ci_high")
+    row["AP bounds"] = interval(rows, "auprc_lower", "auprc_upper", digits=4)
+    if "ap_minus_floor" in results.columns:
+        row["AP − best floor"] = _difference(rows)
+    row["AUROC"] = spread(_column(rows, "auroc"))
+    row |= {f"Dice@{rule}": spread(rows[f"dice@{rule}"]) for rule in rules(results)}
+    for column in (name for name in results.columns if name.startswith("scan_dice@")):
+        rule = column.removeprefix("scan_dice@")
+        row[f"scan Dice@{rule}"] = _scan_dice(rows, rule)
+    row |= {name.replace("healthy_ml", "healthy mL"): spread(rows[name], 2) for name in healthy_columns(results)}
+    return row
+
+
+def healthy_columns(results: pd.DataFrame) -> list[str]:
+    """Columns with the false-lesion volume in healthy test subjects, in mL, that hold a figure."""
+    return [name for name in results.columns if name.startswith("healthy_ml") and results[name].notna().any()]
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """One row a method, the highest average precision first, whichever kind of method that is.
+
+    Figures are means over seeds, `± sd` over seeds where there are several; `scan Dice` is mean ± sd over scans. The AP
+    interval is the 95 % patient bootstrap, over seeds the envelope; `AP bounds` is what the score histogram's bins leave
+    open. `kind` marks floors (methods that learn nothing), `data` marks simulated data. `Dice@oracle` uses test labels.
+
+    Args:
+        results: from `load_results`; with several protocols, a method has a row for each, labelled in `protocol`.
+    """
+    labels = protocol_of(results)
+    groups = list(results.groupby([labels.rename("protocol"), "method"], sort=False))
+    groups.sort(key=lambda group: -np.nan_to_num(_column(group[1], "auprc").mean(), nan=-1.0))
+    rows = []
+    for (label, _), group in groups:
+        row = _row(group, results)
+        row |= {"protocol": str(label)} if labels.nunique() > 1 else {}
+        rows.append(row | {"data": _data(group.iloc[0])})
+    return pd.DataFrame(rows)
+
+
+def _data(row: pd.Series) -> str:
+    name = str(row.get(f"{CARD}dataset", MISSING))
+    return f"{name} (simulated)" if row.get(f"{CARD}simulated", False) else name
+
+
+def hardest(scans: pd.DataFrame, rule: str = "val_op", count: int = 5) -> pd.DataFrame:
+    """Test scans with a lesion that the methods find worst: the lowest mean Dice over all methods and seeds first.
+
+    Args:
+        scans: from `load_scans`.
+        rule: threshold rule of the Dice.
+        count: how many scans.
+
+    Returns:
+        Index `scan`; columns `lesion_ml`, `mean`, and one Dice a method (mean over seeds). Empty without that figure.
+    """
+    column = f"dice@{rule}"
+    if column not in scans.columns:
+        return pd.DataFrame()
+    lesion = scans[scans["lesion_ml"] > 0]
+    wide = lesion.pivot_table(index="scan", columns="method", values=column, aggfunc="mean", sort=True)
+    wide.insert(0, "mean", wide.mean(axis=1))
+    wide.insert(0, "lesion_ml", lesion.groupby("scan")["lesion_ml"].first())
+    return wide.sort_values("mean", kind="stable").head(count)

@@ -1,0 +1,86 @@
+"""Every folder of bundles/ is a method that trains, resumes, calibrates and evaluates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import bundles
+from pipeline.data import SliceDataset
+from pipeline.errors import PipelineError
+from pipeline.leaderboard import run_leaderboard
+from pipeline.metrics import load_thresholds
+from pipeline.workflow import MethodWorkflow, available_methods
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.mark.parametrize("method", available_methods())
+def test_method_from_training_to_its_row(method: str, tiny_dataset: Path, runs: Path) -> None:
+    results = run_leaderboard([method], tiny_dataset, runs, max_epochs=1, precision="fp32")
+    row = results[results["method"] == method].iloc[0]
+    assert 0 < row["auprc_lower"] <= row["auprc"] <= row["auprc_upper"] <= 1
+    assert row["card_simulated"] and row["card_support"] == "brain eroded 3.2 mm"
+    folder = runs / method / "seed-0"
+    rules = [threshold.rule for threshold in load_thresholds(folder / "thresholds.json")]
+    assert rules == ["val_op", "p90", "p95", "p98"]
+    scans = pd.read_csv(folder / "scans.csv")
+    assert list(scans["scan"]) == [f"sub-test{index}" for index in range(4)]
+    anomaly = nib.load(folder / "maps" / "sub-test0_anomaly.nii.gz")
+    assert anomaly.shape == (32, 32, 3) and np.isfinite(anomaly.get_fdata()).all()
+    brain = np.moveaxis(SliceDataset(tiny_dataset, "test").arrays["brain"][:3], 0, -1)
+    assert not anomaly.get_fdata()[brain == 0].any(), "maps are zero outside the brain"
+
+
+@pytest.mark.parametrize("method", ["base", *available_methods()])
+def test_files_of_a_method(method: str) -> None:
+    folder = bundles.ROOT / method / "configs"
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert metadata["version"] in metadata["changelog"]
+    if method != "base":
+        text = (folder / "method.yaml").read_text()
+        assert len([line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]) <= 25
+        assert yaml.safe_load(text)["method"] == method
+        assert (bundles.ROOT / method / "docs" / "README.md").is_file()
+
+
+def test_base_is_short_enough_to_read() -> None:
+    assert len((bundles.ROOT / "base/configs/base.yaml").read_text().splitlines()) <= 120
+
+
+@pytest.mark.parametrize("stage, message", [("calibrate", "missing checkpoint"), ("evaluate", "missing checkpoint")])
+def test_random_weights_are_never_scored(stage: str, message: str, tiny_dataset: Path, tmp_path: Path) -> None:
+    workflow = MethodWorkflow(method="vae", stage=stage, dataset_dir=str(tiny_dataset), runs_dir=str(tmp_path))
+    workflow.initialize()
+    with pytest.raises(Exception, match=message):
+        workflow.run()
+    assert not list(tmp_path.rglob("metrics.csv"))
+
+
+def test_evaluation_needs_thresholds(tiny_dataset: Path, tmp_path: Path) -> None:
+    workflow = MethodWorkflow(
+        method="intensity", stage="evaluate", dataset_dir=str(tiny_dataset), runs_dir=str(tmp_path)
+    )
+    workflow.initialize()
+    with pytest.raises(PipelineError, match="missing thresholds .*run the stage calibrate first"):
+        workflow.run()
+
+
+def test_results_of_another_configuration_are_not_mixed(tiny_dataset: Path, tmp_path: Path) -> None:
+    run_leaderboard(["intensity"], tiny_dataset, tmp_path)
+    with pytest.raises(PipelineError, match="holds a run of another dataset or configuration"):
+        run_leaderboard(["intensity"], tiny_dataset, tmp_path, erosion_mm=0)
+
+
+def test_a_square_brighter_than_the_disc_is_found_by_intensity(tiny_dataset: Path, tmp_path: Path) -> None:
+    results = run_leaderboard(["intensity"], tiny_dataset, tmp_path)
+    assert results["auroc"].item() > 0.95

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import binary_erosion
+
+from pipeline.data import SliceDataset, erode, load_manifest, scan_loader, training_loader
+from pipeline.errors import PipelineError
+
+
+def test_a_batch_is_the_slices_of_one_scan(tiny_dataset: Path) -> None:
+    dataset = SliceDataset(tiny_dataset, "test")
+    batches = list(scan_loader(dataset))
+    assert [set(batch["scan"]) for batch in batches] == [{f"sub-test{i}"} for i in range(4)]
+    assert all(batch["image"].shape == (3, 1, 32, 32) for batch in batches)
+    assert sum(len(batch["row"]) for batch in batches) == len(dataset)
+
+
+def test_slices_are_memory_mapped_and_lesions_kept(tiny_dataset: Path) -> None:
+    dataset = SliceDataset(tiny_dataset, "validation")
+    assert isinstance(dataset.arrays["image"], np.memmap)
+    lesion = sum(int(dataset[row]["lesion"].sum()) for row in range(len(dataset)))
+    assert lesion == int((dataset.arrays["lesion"] > 0).sum()) > 0
+
+
+@pytest.mark.parametrize("spacing, width, pixels", [((2.5, 2.5), 3.2, 1), ((1.0, 1.0), 3.0, 3), ((1.0, 1.0), 0.0, 0)])
+def test_erosion_is_in_millimetres(spacing: tuple[float, float], width: float, pixels: int) -> None:
+    mask = np.zeros((21, 21), bool)
+    mask[3:18, 3:18] = True
+    square = binary_erosion(mask, np.ones((3, 3)), iterations=pixels) if pixels else mask
+    assert np.array_equal(erode(mask, width, spacing), square)
+
+
+def test_the_frame_counts_as_outside() -> None:
+    assert not erode(np.ones((5, 5), bool), 1.0, (1.0, 1.0))[0].any()
+
+
+def test_order_of_training_depends_on_seed_and_epoch_only(tiny_dataset: Path) -> None:
+    def rows(seed: int, epoch: int) -> list[int]:
+        loader = training_loader(SliceDataset(tiny_dataset, "train"), 4, seed)
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        return [int(row) for batch in loader for row in batch["row"]]
+
+    assert rows(0, 3) == rows(0, 3)
+    assert sorted(rows(0, 3)) == list(range(24))
+    assert rows(0, 3) != rows(0, 4)
+    assert rows(0, 3) != rows(1, 3)
+
+
+def test_unknown_split_lists_the_choices(tiny_dataset: Path) -> None:
+    with pytest.raises(PipelineError, match="unknown split 'tets' .*available: train, calibration, validation, test"):
+        SliceDataset(tiny_dataset, "tets")
+
+
+def test_no_dataset(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="dataset.json is missing; run `python -m preprocessing run`"):
+        load_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda m: m.update(version=2), "has format and version"),
+        (lambda m: m["splits"]["test"].update(image="../../secret.npy"), "lies outside the dataset folder"),
+    ],
+)
+def test_foreign_manifests_are_refused(tiny_dataset: Path, tmp_path: Path, change, message: str) -> None:
+    shutil.copytree(tiny_dataset, tmp_path / "d")
+    manifest = json.loads((tmp_path / "d" / "dataset.json").read_text())
+    change(manifest)
+    (tmp_path / "d" / "dataset.json").write_text(json.dumps(manifest))
+    with pytest.raises(PipelineError, match=message):
+        load_manifest(tmp_path / "d")

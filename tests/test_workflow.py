@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.workflow import MethodWorkflow, available_methods
+
+
+def test_floors_and_methods_are_found() -> None:
+    assert {"amcons", "vae", "intensity", "histeq", "histeq_smooth", "untrained_amcons"} <= set(available_methods())
+    assert "base" not in available_methods()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"method": "amcns"}, "unknown method 'amcns'; available: .*amcons"),
+        ({"method": "base"}, "unknown method 'base'"),
+        ({"method": "vae", "stage": "trian"}, "unknown stage 'trian'; available: train, calibrate, evaluate"),
+        ({"method": "vae", "mixins": "brats"}, "unknown mixin 'brats'; available: "),
+        ({"method": "vae", "max_epoch": 3}, "unknown key 'max_epoch' in the command line; did you mean: max_epochs"),
+        ({"method": "vae", "train#trainer#max_epoch": 3}, "unknown key 'train#trainer#max_epoch' .*max_epochs"),
+        ({"method": "vae", "optimizer::learning": 3}, "unknown key 'optimizer::learning'"),
+    ],
+)
+def test_mistakes_are_refused_with_the_choices(arguments: dict, message: str, tiny_dataset: Path) -> None:
+    with pytest.raises(PipelineError, match=message):
+        MethodWorkflow(dataset_dir=str(tiny_dataset), **arguments)
+
+
+def test_dataset_is_required() -> None:
+    with pytest.raises(PipelineError, match="dataset_dir is missing"):
+        MethodWorkflow(method="vae")
+
+
+def test_arguments_of_a_component_may_be_added(tiny_dataset: Path) -> None:
+    workflow = MethodWorkflow(method="vae", dataset_dir=str(tiny_dataset), **{"optimizer#weight_decay": 0.1})
+    workflow.parser.parse(reset=True)
+    assert workflow.parser.get_parsed_content("optimizer").param_groups[0]["weight_decay"] == 0.1
+
+
+def test_a_misspelt_key_of_a_method_file_is_refused(tiny_dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("method: mine\nconstrain_weight: 3\n")
+    with pytest.raises(
+        PipelineError, match="unknown key 'constrain_weight' in .*mine.yaml; did you mean: constraint_weight"
+    ):
+        MethodWorkflow(method=str(tmp_path / "mine.yaml"), dataset_dir=str(tiny_dataset))
+
+
+def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess:
+    start = [sys.executable, "-m", "monai.bundle", "run"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*start, *arguments], cwd=folder, capture_output=True, text=True, env=environment, check=False
+    )
+
+
+def test_the_command_works_from_any_folder_and_refuses_a_misspelt_key(tiny_dataset: Path, tmp_path: Path) -> None:
+    common = [
+        "--workflow_name",
+        "pipeline.workflow.MethodWorkflow",
+        "--method",
+        "amcons",
+        "--dataset_dir",
+        str(tiny_dataset),
+    ]
+    good = command(*common, "--stage", "train", "--max_epochs", "1", folder=tmp_path)
+    assert good.returncode == 0, good.stderr
+    assert (tmp_path / "runs" / "amcons" / "seed-0" / "model.pt").is_file()
+    bad = command(*common, "--max_epoch", "1", folder=tmp_path)
+    assert bad.returncode == 1
+    assert bad.stderr.splitlines()[-1].startswith("error: unknown key 'max_epoch'")
+    assert "Traceback" not in bad.stderr
+
+
+def test_the_plain_form_runs_the_same_files(tiny_dataset: Path, tmp_path: Path) -> None:
+    import bundles
+
+    files = [str(bundles.ROOT / name) for name in ("base/configs/base.yaml", "vae/configs/method.yaml")]
+    done = command(
+        "run_train",
+        "--config_file",
+        str(files),
+        "--dataset_dir",
+        str(tiny_dataset),
+        "--max_epochs",
+        "1",
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / "vae" / "seed-0" / "model.pt").is_file()
