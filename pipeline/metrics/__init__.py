@@ -20,10 +20,24 @@ from pipeline.metrics.curves import (
     pr_curve,
     roc_curve,
 )
+from pipeline.metrics.distributed import gather
 from pipeline.metrics.histogram import ScoreHistogram
+from pipeline.metrics.lesions import LesionCounts, lesion_counts
+from pipeline.metrics.overlap import SurfaceDistance, overlap, surface_distance
+from pipeline.metrics.reconstruction import Reconstruction, reconstruction
 from pipeline.metrics.scan_counts import merge
 from pipeline.metrics.summary import scan_table, summarise
-from pipeline.metrics.thresholds import Threshold, load_thresholds, save_thresholds
+from pipeline.metrics.thresholds import (
+    Threshold,
+    conformal,
+    fixed,
+    healthy_fpr,
+    load_thresholds,
+    operating_point,
+    oracle,
+    percentile,
+    save_thresholds,
+)
 
 __all__ = [
     "BestDice",
@@ -32,7 +46,10 @@ __all__ = [
     "Counts",
     "Curve",
     "Difference",
+    "LesionCounts",
+    "Reconstruction",
     "ScoreHistogram",
+    "SurfaceDistance",
     "Threshold",
     "auprc_trapezoid",
     "auroc",
@@ -40,17 +57,28 @@ __all__ = [
     "best_dice",
     "calibration_curve",
     "confusion",
+    "conformal",
+    "fixed",
+    "gather",
+    "healthy_fpr",
     "interval",
+    "lesion_counts",
     "load_thresholds",
     "merge",
+    "operating_point",
+    "oracle",
+    "overlap",
     "overlap_share",
     "paired_difference",
+    "percentile",
     "pr_curve",
+    "reconstruction",
     "replicate",
     "roc_curve",
     "save_thresholds",
     "scan_table",
     "snap",
     "summarise",
+    "surface_distance",
     "total",
 ]

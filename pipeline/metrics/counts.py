@@ -59,10 +59,12 @@ class Counts:
 def total(parts: Iterable[Counts]) -> Counts:
     """Sum of counts over scans, batches or sites; all of one resolution."""
     parts = list(parts)
-    bins, where = np.unique(np.concatenate([part.bins for part in parts]), return_inverse=True)
-    sums = []
-    for name in ("negatives", "positives"):
-        values = np.concatenate([getattr(part, name) for part in parts])
-        sums.append(np.zeros(len(bins), np.int64))
-        np.add.at(sums[-1], where, values.astype(np.int64))
-    return Counts(bins, sums[0], sums[1], parts[0].bits)
+    occupied = [part.bins for part in parts if len(part.bins)]
+    first = min((int(bins[0]) for bins in occupied), default=0)
+    width = max((int(bins[-1]) for bins in occupied), default=-1) - first + 1
+    sums = np.zeros((2, width), np.int64)
+    for part in parts:
+        sums[0, part.bins - first] += part.negatives
+        sums[1, part.bins - first] += part.positives
+    bins = np.flatnonzero(sums.any(0))
+    return Counts(bins + first, sums[0, bins], sums[1, bins], parts[0].bits)

@@ -41,8 +41,9 @@ class ScoreHistogram(ScanCounts):
 
     def reset(self) -> None:
         """Forget all scans."""
-        for state in (self._tables, self._pixels, self._counts, self._voxel_ml):
-            state.clear()
+        super().reset()
+        self._tables.clear()
+        self._pixels.clear()
 
     def update(
         self,

@@ -34,6 +34,13 @@ class ScanCounts:
         self.support = support
         self._counts: dict[str, Counts] = {}
         self._voxel_ml: dict[str, float] = {}
+        self._pooled: Counts | None = None
+
+    def reset(self) -> None:
+        """Forget all scans."""
+        self._counts.clear()
+        self._voxel_ml.clear()
+        self._pooled = None
 
     def _settle(self) -> None:
         """Hook: bring counts that are still on a device to the host."""
@@ -42,6 +49,7 @@ class ScanCounts:
         """Add counts to a scan. voxel_ml: volume of one of its voxels in mL."""
         known = self._counts.get(scan)
         self._counts[scan] = counts if known is None else total([known, counts])
+        self._pooled = None
         if voxel_ml is not None:
             self._voxel_ml[scan] = voxel_ml
 
@@ -64,11 +72,20 @@ class ScanCounts:
         """Counts of all scans together; raises PipelineError where there is none."""
         if not self.scans:
             raise PipelineError("no scan was counted")
-        return total(self.scan(scan) for scan in self.scans)
+        if self._pooled is None:
+            self._pooled = total(self.scan(scan) for scan in self.scans)
+        return self._pooled
 
     def voxel_ml(self, scan: str) -> float | None:
         """Volume of a voxel of a scan in mL, None where it was not given."""
         return self._voxel_ml.get(scan)
+
+    def take(self, other: ScanCounts) -> None:
+        """Hold what `other` holds, for those who keep this object."""
+        if other is not self:
+            self.reset()
+            for scan in other.scans:
+                self.add(scan, other.scan(scan), other.voxel_ml(scan))
 
     def select(self: State, scans: Iterable[str]) -> State:
         """Counts of some of the scans; raises PipelineError for an unknown one."""

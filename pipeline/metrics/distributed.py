@@ -1,0 +1,23 @@
+"""Evaluation on several ranks: every scan counts once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import distributed
+
+from pipeline.metrics.scan_counts import State, merge
+
+
+def gather(histogram: State, group: Any = None) -> State:
+    """Histogram of all ranks, the same on each; the histogram itself where nothing is distributed.
+
+    Whole scans belong to a rank. A scan that a padded sampler gave to several ranks counts once; one of which each
+    rank holds a part raises PipelineError.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return histogram
+    histogram._settle()
+    parts: list[Any] = [None] * distributed.get_world_size(group)
+    distributed.all_gather_object(parts, histogram, group)
+    return merge(*parts)
