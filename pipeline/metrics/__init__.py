@@ -23,8 +23,8 @@ from pipeline.metrics.curves import (
 from pipeline.metrics.distributed import gather
 from pipeline.metrics.histogram import ScoreHistogram
 from pipeline.metrics.lesions import LesionCounts, lesion_counts
-from pipeline.metrics.overlap import SurfaceDistance, overlap, surface_distance
-from pipeline.metrics.reconstruction import Reconstruction, reconstruction
+from pipeline.metrics.overlap import SurfaceDistance, mask_overlap, surface_distance
+from pipeline.metrics.reconstruction import Reconstruction, reconstruction_error
 from pipeline.metrics.scan_counts import merge
 from pipeline.metrics.summary import scan_table, summarise
 from pipeline.metrics.thresholds import (
@@ -64,15 +64,15 @@ __all__ = [
     "interval",
     "lesion_counts",
     "load_thresholds",
+    "mask_overlap",
     "merge",
     "operating_point",
     "oracle",
-    "overlap",
     "overlap_share",
     "paired_difference",
     "percentile",
     "pr_curve",
-    "reconstruction",
+    "reconstruction_error",
     "replicate",
     "roc_curve",
     "save_thresholds",

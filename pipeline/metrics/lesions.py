@@ -11,7 +11,7 @@ from scipy import ndimage
 
 
 class LesionCounts(NamedTuple):
-    """Lesions of a label, those that the mask touches, objects of the mask, those that touch no lesion, and their mL."""
+    """Lesions of a label, those a mask touches, objects of the mask, those that touch no lesion, and their mL."""
 
     lesions: int
     found: int

@@ -19,7 +19,7 @@ class SurfaceDistance(NamedTuple):
     hd95: float
 
 
-def overlap(mask: Tensor, lesion: Tensor, support: Tensor | None = None) -> Confusion:
+def mask_overlap(mask: Tensor, lesion: Tensor, support: Tensor | None = None) -> Confusion:
     """Confusion counts of boolean tensors of one shape, in the support (None: everywhere)."""
     inside = torch.ones_like(mask) if support is None else support
     sides = (mask & lesion, mask & ~lesion, ~mask & lesion, ~mask & ~lesion)

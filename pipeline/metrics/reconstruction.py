@@ -16,7 +16,7 @@ class Reconstruction(NamedTuple):
     l1: Tensor
 
 
-def reconstruction(output: Tensor, image: Tensor, support: Tensor | None = None) -> Reconstruction:
+def reconstruction_error(output: Tensor, image: Tensor, support: Tensor | None = None) -> Reconstruction:
     """Compare reconstructions with their images, both [N, 1, H, W] in [0, 1].
 
     SSIM is MONAI's (Gaussian window of 11 px, σ 1.5) over the whole image; L1 is the mean of `abs(output − image)` over

@@ -33,7 +33,7 @@ def summarise(
     PipelineError for a threshold that was learnt on another support.
     """
     pooled = test.pooled()
-    thresholds = _with_oracle(test, thresholds)
+    thresholds = with_oracle(test, thresholds)
     scans = scan_table(test, thresholds)
     row = {
         "n_scans": float(len(scans)),
@@ -57,7 +57,8 @@ def summarise(
     return row
 
 
-def _with_oracle(test: ScoreHistogram, thresholds: Sequence[Threshold]) -> list[Threshold]:
+def with_oracle(test: ScoreHistogram, thresholds: Sequence[Threshold]) -> list[Threshold]:
+    """Thresholds with `oracle` first where there is a lesion; raises PipelineError for one of another support."""
     chosen = [threshold for threshold in thresholds if threshold.rule != "oracle"]
     for threshold in chosen:
         if threshold.source != "given" and threshold.support != test.support:
