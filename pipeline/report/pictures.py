@@ -21,7 +21,7 @@ from pipeline.report.views import View, anomaly_map, field, lesion_scans, uprigh
 PAPER, INK, MUTED = "#14161a", "#f2f2f0", "#b4b7bd"
 LESION, MASK = "#56b4e9", "#e69f00"
 COLOURS = matplotlib.colormaps["inferno"].with_extremes(bad=PAPER)
-SIDE, LEFT, TOP, BOTTOM, GAP = 1.45, 1.15, 0.52, 0.5, 0.05
+SIDE, LEFT, TOP, BOTTOM, GAP = 1.45, 1.15, 0.5, 0.5, 0.05
 
 
 def montage(
@@ -63,20 +63,21 @@ def montage(
 
 def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     """Square panels of equal size with room for row labels, titles and colour bars; all sizes in inches."""
-    width = LEFT + columns * SIDE + (columns + 1) * GAP
+    width = LEFT + columns * SIDE + (columns + 3) * GAP
     height = TOP + rows * SIDE + (rows - 1) * GAP + BOTTOM
     figure = Figure(figsize=(width, height), facecolor=PAPER)
     axes = np.empty((rows, columns), dtype=object)
     for row, column in np.ndindex(rows, columns):
         x, y = LEFT + GAP + column * (SIDE + GAP), BOTTOM + (rows - 1 - row) * (SIDE + GAP)
-        axes[row, column] = figure.add_axes((x / width, y / height, SIDE / width, SIDE / height), facecolor=PAPER)
-        axes[row, column].set_axis_off()
+        ax = figure.add_axes((x / width, y / height, SIDE / width, SIDE / height), facecolor=PAPER)
+        ax.set_axis_off()
+        axes[row, column] = ax
     return figure, axes
 
 
 def _references(axes: np.ndarray, views: Sequence[View], box: tuple[slice, slice]) -> None:
-    axes[0, 0].set_title("image", color=INK, fontsize=9)
-    axes[0, 1].set_title("lesion (label)", color=LESION, fontsize=9)
+    axes[0, 0].set_title("image", color=INK, fontsize=8.5)
+    axes[0, 1].set_title("lesion (label)", color=LESION, fontsize=8.5)
     for side, x in (("L", 0.03), ("R", 0.97)):
         axes[0, 0].text(x, 0.5, side, color=MUTED, fontsize=8, ha="center", va="center", transform=axes[0, 0].transAxes)
     for (left, right), seen in zip(axes, views, strict=True):
@@ -103,13 +104,14 @@ def _method(
     volumes = [anomaly_map(run, seen.scan) for seen in views]
     maps = [None if volume is None else upright(volume, v.z) for volume, v in zip(volumes, views, strict=True)]
     norm = _scale(maps, views, value)
-    axes[0, 0].set_title(f"{_title(run)}\nmap", color=INK, fontsize=9)
-    axes[0, 1].set_title(f"{_title(run)}\nmask ≥ {value:.3g} ({rule})", color=MASK, fontsize=9)
+    axes[0, 0].set_title(f"{_title(run)}\nmap", color=INK, fontsize=8.5)
+    axes[0, 1].set_title(f"{_title(run)}\nmask ≥ {value:.3g} ({rule})", color=MASK, fontsize=8.5)
     for (left, right), seen, scores_map in zip(axes, views, maps, strict=True):
         if scores_map is None:
             left.text(0.5, 0.5, "no map kept", color=MUTED, fontsize=8, ha="center", transform=left.transAxes)
             continue
-        left.imshow(np.ma.masked_array(scores_map, ~seen.support)[box], cmap=COLOURS, norm=norm, interpolation="nearest")
+        inside = np.ma.masked_array(scores_map, ~seen.support)[box]
+        left.imshow(inside, cmap=COLOURS, norm=norm, interpolation="nearest")
         _contour(left, seen, box, 0.7)
         _mask(right, seen, (scores_map >= value) & seen.support, box)
         _note(right, scores.get(seen.scan))
@@ -125,7 +127,8 @@ def _mask(ax: Axes, seen: View, mask: np.ndarray, box: tuple[slice, slice]) -> N
 
 def _note(ax: Axes, dice: float | None) -> None:
     if dice is not None and not pd.isna(dice):
-        ax.text(0.97, 0.03, f"Dice {dice:.2f}", color=INK, fontsize=7.5, ha="right", va="bottom", transform=ax.transAxes)
+        text = f"Dice {dice:.2f}"
+        ax.text(0.97, 0.03, text, color=INK, fontsize=7.5, ha="right", va="bottom", transform=ax.transAxes)
 
 
 def _scale(maps: Sequence[np.ndarray | None], views: Sequence[View], value: float) -> Normalize:

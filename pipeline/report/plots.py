@@ -15,11 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pipeline.metrics.counts import Counts
-from pipeline.metrics.curves import average_precision, confusion, pr_curve
+from pipeline.metrics.curves import confusion, pr_curve
 from pipeline.metrics.histogram import ScoreHistogram
 from pipeline.report.results import find_runs, load_results, thresholds
 
 MARKERS = {"val_op": "o", "p90": "v", "p95": "s", "p98": "^"}
+DASHES = [(0, (6, 2)), (0, (4, 1, 1, 1)), (0, (2, 1.5)), (0, (8, 2, 2, 2))]
+DOTS = (0, (1, 2))
 POINTS = 400
 
 
@@ -34,8 +36,10 @@ class Theme:
     learned: tuple[str, ...]
 
 
-LIGHT = Theme("#ffffff", "#1c2024", "#d9dce0", "#6b7178", ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a86f00", "#000000"))
-DARK = Theme("#1b1e22", "#e9eaec", "#3a3f46", "#a2a8b0", ("#56b4e9", "#ff8c42", "#2fc99b", "#e59fc4", "#f0e442", "#ffffff"))
+ON_LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a86f00", "#000000")
+ON_DARK = ("#56b4e9", "#ff8c42", "#2fc99b", "#e59fc4", "#f0e442", "#ffffff")
+LIGHT = Theme("#ffffff", "#1c2024", "#d9dce0", "#6b7178", ON_LIGHT)
+DARK = Theme("#1b1e22", "#e9eaec", "#3a3f46", "#a2a8b0", ON_DARK)
 
 
 def curves(runs: str | Path, theme: Theme = LIGHT, *, mixed: bool = False) -> Figure:
@@ -46,26 +50,32 @@ def curves(runs: str | Path, theme: Theme = LIGHT, *, mixed: bool = False) -> Fi
     Raises:
         PipelineError: no results, or results of several protocols and `mixed` is false.
     """
-    results = load_results(runs, mixed=mixed)
+    rows = _by_precision(load_results(runs, mixed=mixed))
     figure, ax = _axes((7.2, 6.4), theme)
-    styles, used = _styles(results, theme), set()
-    points = thresholds(runs)
-    for run in find_runs(runs):
+    styles, points, share = _styles(rows, theme), thresholds(runs), None
+    for run in find_runs(runs, dict.fromkeys(rows["method"])):
         if not (run.folder / "test.npz").is_file():
             continue
         counts, style = ScoreHistogram.load(run.folder / "test.npz").pooled(), styles[run.method]
-        first = run.method not in used
-        used.add(run.method)
-        ax.plot(*_thinned(counts), **style, alpha=1.0 if first else 0.45, label=_label(style, counts) if first else None)
-        if first:
-            _operating_points(ax, counts, points[(points["method"] == run.method) & (points["seed"] == run.seed)], style)
-            share = counts.n_positive / max(counts.n_positive + counts.n_negative, 1)
-    if used:
-        ax.axhline(share, color=theme.ink, linewidth=1.2, linestyle=(0, (1, 2)), label=f"chance: {share:.3f} lesion share")
+        share = counts.n_positive / (counts.n_positive + counts.n_negative)
+        label = style.pop("label", None)
+        ax.plot(*_thinned(counts), **style, alpha=1 if label else 0.45, label=label)
+        if label:
+            own = points[(points["method"] == run.method) & (points["seed"] == run.seed)]
+            _operating_points(ax, counts, own, style["color"])
+    if share is not None:
+        ax.axhline(share, color=theme.ink, linewidth=1.2, linestyle=DOTS, label=f"chance: lesion share {share:.3f}")
     ax.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="recall: share of the lesion pixels that are marked")
     ax.set_ylabel("precision: share of the marked pixels that are lesion")
     _legends(figure, ax, points, theme)
     return figure
+
+
+def _by_precision(results: pd.DataFrame) -> pd.DataFrame:
+    """Learned methods before floors, in each the highest average precision first; the seeds of a method together."""
+    mean = results.groupby("method")["auprc"].transform("mean")
+    ordered = results.assign(_mean=-mean).sort_values(["floor", "_mean", "method", "seed"], kind="stable")
+    return ordered.drop(columns="_mean")
 
 
 def _axes(size: tuple[float, float], theme: Theme) -> tuple[Figure, Axes]:
@@ -73,7 +83,7 @@ def _axes(size: tuple[float, float], theme: Theme) -> tuple[Figure, Axes]:
     ax = figure.add_subplot(facecolor=theme.paper)
     ax.grid(color=theme.grid, linewidth=0.7)
     ax.set_axisbelow(True)
-    ax.tick_params(colors=theme.ink, length=0)
+    ax.tick_params(colors=theme.ink, length=0, pad=6)
     ax.xaxis.label.set_color(theme.ink)
     ax.yaxis.label.set_color(theme.ink)
     for spine in ax.spines.values():
@@ -82,20 +92,18 @@ def _axes(size: tuple[float, float], theme: Theme) -> tuple[Figure, Axes]:
 
 
 def _styles(results: pd.DataFrame, theme: Theme) -> dict[str, dict[str, Any]]:
-    """Line style of each method: a colour a learned method, a dash a floor; the same in every plot."""
-    colours, dashes = cycle(theme.learned), cycle([(0, (6, 2)), (0, (4, 1, 1, 1)), (0, (2, 1.5)), (0, (8, 2, 2, 2))])
+    """Line style and label of each method: a colour a learned method, a dash a floor; the same in every plot."""
+    colours, dashes = cycle(theme.learned), cycle(DASHES)
     styles: dict[str, dict[str, Any]] = {}
-    for row in results.drop_duplicates("method").sort_values("method").itertuples():
-        look = {"color": theme.floor, "linestyle": next(dashes), "linewidth": 1.4}
-        if not row.floor:
-            look = {"color": next(colours), "linestyle": "-", "linewidth": 2.0}
-        styles[str(row.method)] = {**look, "gid": str(row.title)}
+    for method, rows in results.sort_values("method").groupby("method"):
+        title, area = rows["title"].iloc[0], rows["auprc"].mean()
+        if rows["floor"].iloc[0]:
+            look = {"color": theme.floor, "linestyle": next(dashes), "linewidth": 1.4}
+            look["label"] = f"{title}, floor (AP {area:.3f})"
+        else:
+            look = {"color": next(colours), "linewidth": 2.0, "label": f"{title} (AP {area:.3f})"}
+        styles[str(method)] = look
     return styles
-
-
-def _label(style: dict[str, Any], counts: Counts) -> str:
-    floor = "" if style["linestyle"] == "-" else ", floor"
-    return f"{style['gid']}{floor} (AP {average_precision(counts).value:.3f})"
 
 
 def _thinned(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
@@ -107,20 +115,21 @@ def _thinned(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
     return curve.x[kept], curve.y[kept]
 
 
-def _operating_points(ax: Axes, counts: Counts, points: pd.DataFrame, style: dict[str, Any]) -> None:
-    for row in points.itertuples():
-        if row.rule in MARKERS:
-            at = confusion(counts, float(row.value))
-            ax.plot(at.recall, at.precision, MARKERS[row.rule], color=style["color"], markersize=6, markeredgecolor=ax.get_facecolor())
+def _operating_points(ax: Axes, counts: Counts, points: pd.DataFrame, colour: str) -> None:
+    for rule, value in zip(points["rule"], points["value"], strict=True):
+        if rule in MARKERS:
+            at, edge = confusion(counts, float(value)), ax.get_facecolor()
+            ax.plot(at.recall, at.precision, MARKERS[rule], color=colour, markersize=6, markeredgecolor=edge)
 
 
 def _legends(figure: Figure, ax: Axes, points: pd.DataFrame, theme: Theme) -> None:
-    look = {"frameon": False, "labelcolor": theme.ink, "fontsize": 9}
+    look: dict[str, Any] = {"frameon": False, "labelcolor": theme.ink, "fontsize": 9}
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, **look)
     rules = [rule for rule in MARKERS if rule in set(points["rule"])]
     handles = [Line2D([], [], color=theme.floor, marker=MARKERS[rule], linestyle="none", label=rule) for rule in rules]
     if handles:
-        ax.legend(handles=handles, title="mask at", title_fontsize=9, loc="upper right", **look).get_title().set_color(theme.ink)
+        legend = ax.legend(handles=handles, title="mask at", title_fontsize=9, loc="upper right", **look)
+        legend.get_title().set_color(theme.ink)
 
 
 def ranking(results: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
@@ -137,10 +146,11 @@ def ranking(results: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
         for shift, row in zip(_shifts(len(rows)), rows.to_dict("records"), strict=True):
             _interval(ax, y + shift, row, styles[method]["color"], theme)
     if "lesion_share" in results.columns:
-        ax.axvline(results["lesion_share"].mean(), color=theme.ink, linewidth=1.2, linestyle=(0, (1, 2)))
+        ax.axvline(results["lesion_share"].mean(), color=theme.ink, linewidth=1.2, linestyle=DOTS)
     titles = results.drop_duplicates("method").set_index("method")["title"]
     ax.set_yticks(range(len(order)), [str(titles[method]) for method in order])
-    ax.set(xlim=(0, 1), ylim=(-0.6, len(order) - 0.4), xlabel="average precision, 95 % interval over patients; dotted: chance")
+    ax.set(xlim=(0, 1), ylim=(-0.6, len(order) - 0.4))
+    ax.set_xlabel("average precision, 95 % interval over patients; dotted: chance")
     ax.grid(visible=False, axis="y")
     return figure
 

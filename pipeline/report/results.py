@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pipeline.errors import PipelineError
@@ -71,6 +72,9 @@ def _numbers(column: pd.Series) -> pd.Series:
 def load_results(runs: str | Path, *, mixed: bool = False) -> pd.DataFrame:
     """All rows of RUNS/*/seed-*/metrics.csv, one a method and seed, of one protocol.
 
+    What only a comparison of runs can tell (the difference to the best floor) is taken from RUNS/metrics.csv, for rows
+    that it has with the same average precision.
+
     Args:
         runs: the results folder.
         mixed: allow rows of different protocols (columns `card_*`); see `protocols`.
@@ -80,7 +84,7 @@ def load_results(runs: str | Path, *, mixed: bool = False) -> pd.DataFrame:
     """
     found = find_runs(runs)
     frames = [_complete(read_csv(run.folder / "metrics.csv"), run) for run in found]
-    results = pd.concat(frames, ignore_index=True)
+    results = _with_comparisons(pd.concat(frames, ignore_index=True), Path(runs) / "metrics.csv")
     card = [column for column in results.columns if column.startswith(CARD)]
     results[card] = results[card].fillna("")
     differing = [column for column in card if results[column].nunique() > 1]
@@ -88,6 +92,21 @@ def load_results(runs: str | Path, *, mixed: bool = False) -> pd.DataFrame:
         details = "; ".join(f"{column}: {' | '.join(sorted(map(str, set(results[column]))))}" for column in differing)
         raise PipelineError(f"'{runs}' mixes protocols, which differ in {details}; keep one, or ask for a mixed table")
     return results
+
+
+def _with_comparisons(results: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Add the columns that only the table of all runs has; a row that was evaluated again since then gets none."""
+    keys = ["method", "seed"]
+    if not path.is_file() or "auprc" not in results.columns:
+        return results
+    together = read_csv(path)
+    new = [column for column in together.columns if column not in results.columns]
+    if not new or not {*keys, "auprc"} <= set(together.columns):
+        return results
+    other = together[keys + ["auprc"]].drop_duplicates(keys).rename(columns={"auprc": "_auprc"})
+    joined = results.merge(other.join(together[new]), how="left", on=keys)
+    joined.loc[~np.isclose(joined["_auprc"], joined["auprc"]), new] = None
+    return joined.drop(columns="_auprc")
 
 
 def _complete(frame: pd.DataFrame, run: Run) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Tables for people: figures of the results as text, with their spread, interval and what they must not be taken for."""
+"""Tables for people: figures as text, with their spread and interval, floors and simulated data marked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pipeline.report.results import CARD, protocol_of
 
 MISSING = "–"
 MINUS = "−"
+POOLED = {"Dice": "dice", "IoU": "iou", "precision": "precision", "recall": "recall"}
+VOLUMES = {"healthy mL": "healthy_ml", "healthy mL, 95th": "healthy_ml_p95"}
 
 
 def rules(results: pd.DataFrame) -> list[str]:
@@ -46,7 +48,7 @@ def _column(rows: pd.DataFrame, name: str) -> pd.Series:
 
 
 def interval(rows: pd.DataFrame, low: str, high: str, digits: int = 3, signed: bool = False) -> str:
-    """The envelope of the seeds' intervals: lowest lower to highest upper end, so that no seed's doubt is averaged out."""
+    """The envelope of the seeds' intervals, lowest to highest end, so that no seed's doubt is averaged out."""
     ends = _column(rows, low).min(), _column(rows, high).max()
     if any(pd.isna(end) for end in ends):
         return MISSING
@@ -63,37 +65,46 @@ def _difference(rows: pd.DataFrame) -> str:
     mean = _column(rows, "ap_minus_floor").mean()
     if pd.isna(mean):
         return MISSING
-    return f"{number(mean, signed=True)} {interval(rows, 'ap_minus_floor_ci_low', 'ap_minus_floor_ci_high', signed=True)}"
+    ends = interval(rows, "ap_minus_floor_ci_low", "ap_minus_floor_ci_high", signed=True)
+    return f"{number(mean, signed=True)} {ends}"
 
 
 def _row(rows: pd.DataFrame, results: pd.DataFrame) -> dict[str, str]:
     first = rows.iloc[0]
-    row = {"method": str(first["title"]), "kind": "floor" if first["floor"] else "learned", "seeds": str(len(rows))}
+    row = {"method": str(first["title"]), "kind": "floor" if first["floor"] else "learned"}
     row["AP"] = spread(_column(rows, "auprc"))
     row["AP 95 % interval"] = interval(rows, "auprc_ci_low", "auprc_ci_high")
-    row["AP bounds"] = interval(rows, "auprc_lower", "auprc_upper", digits=4)
     if "ap_minus_floor" in results.columns:
         row["AP − best floor"] = _difference(rows)
     row["AUROC"] = spread(_column(rows, "auroc"))
     row |= {f"Dice@{rule}": spread(rows[f"dice@{rule}"]) for rule in rules(results)}
-    for column in (name for name in results.columns if name.startswith("scan_dice@")):
-        rule = column.removeprefix("scan_dice@")
-        row[f"scan Dice@{rule}"] = _scan_dice(rows, rule)
-    row |= {name.replace("healthy_ml", "healthy mL"): spread(rows[name], 2) for name in healthy_columns(results)}
-    return row
+    shown = operating_rule(results)
+    row[f"scan Dice@{shown}"] = _scan_dice(rows, shown)
+    row |= {name.replace("healthy_ml", "healthy mL"): spread(rows[name], 2) for name in _healthy(results, shown)}
+    row["seeds"] = str(len(rows))
+    bounds = (number(_column(rows, name).mean(), 4) for name in ("auprc_lower", "auprc_upper"))
+    return row | {"AP bounds": f"[{', '.join(bounds)}]"}
 
 
-def healthy_columns(results: pd.DataFrame) -> list[str]:
-    """Columns with the false-lesion volume in healthy test subjects, in mL, that hold a figure."""
-    return [name for name in results.columns if name.startswith("healthy_ml") and results[name].notna().any()]
+def operating_rule(results: pd.DataFrame) -> str:
+    """The rule by which masks are shown: the operating point, else the first that is no oracle."""
+    honest = [rule for rule in rules(results) if rule != "oracle"]
+    return honest[0] if honest else "oracle"
+
+
+def _healthy(results: pd.DataFrame, rule: str) -> list[str]:
+    """Columns with the false-lesion volume in healthy test subjects at a rule, in mL, that hold a figure."""
+    names = ("healthy_ml", "healthy_ml_p95", f"healthy_ml@{rule}", f"healthy_ml_p95@{rule}")
+    return [name for name in names if name in results.columns and results[name].notna().any()]
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """One row a method, the highest average precision first, whichever kind of method that is.
 
-    Figures are means over seeds, `± sd` over seeds where there are several; `scan Dice` is mean ± sd over scans. The AP
-    interval is the 95 % patient bootstrap, over seeds the envelope; `AP bounds` is what the score histogram's bins leave
-    open. `kind` marks floors (methods that learn nothing), `data` marks simulated data. `Dice@oracle` uses test labels.
+    Figures are means over seeds, `± sd` over seeds where there are several; `scan Dice` is mean ± sd over scans. The
+    AP interval is the 95 % patient bootstrap, over seeds the envelope; `AP bounds` is what the bins of the score
+    histogram leave open. `kind` marks floors, which learn nothing, `data` marks simulated data. `Dice@oracle` uses
+    test labels.
 
     Args:
         results: from `load_results`; with several protocols, a method has a row for each, labelled in `protocol`.
@@ -106,6 +117,23 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         row = _row(group, results)
         row |= {"protocol": str(label)} if labels.nunique() > 1 else {}
         rows.append(row | {"data": _data(group.iloc[0])})
+    return pd.DataFrame(rows)
+
+
+def per_threshold(results: pd.DataFrame) -> pd.DataFrame:
+    """One row a method and threshold rule: pooled figures of the masks, their mean over scans, false lesion in normals.
+
+    Args:
+        results: from `load_results`.
+    """
+    rows = []
+    for _, group in results.groupby("method", sort=True):
+        for rule in rules(results):
+            first = {"method": str(group["title"].iloc[0]), "rule": rule}
+            figures = {name: spread(_column(group, f"{key}@{rule}")) for name, key in POOLED.items()}
+            figures["Dice 95 % interval"] = interval(group, f"dice_ci_low@{rule}", f"dice_ci_high@{rule}")
+            volumes = {name: spread(_column(group, f"{key}@{rule}"), 2) for name, key in VOLUMES.items()}
+            rows.append(first | figures | {"scan Dice": _scan_dice(group, rule)} | volumes)
     return pd.DataFrame(rows)
 
 
@@ -128,7 +156,7 @@ def hardest(scans: pd.DataFrame, rule: str = "val_op", count: int = 5) -> pd.Dat
     column = f"dice@{rule}"
     if column not in scans.columns:
         return pd.DataFrame()
-    lesion = scans[scans["lesion_ml"] > 0]
+    lesion = scans[~scans["healthy"].astype(bool)]
     wide = lesion.pivot_table(index="scan", columns="method", values=column, aggfunc="mean", sort=True)
     wide.insert(0, "mean", wide.mean(axis=1))
     wide.insert(0, "lesion_ml", lesion.groupby("scan")["lesion_ml"].first())

@@ -1,0 +1,23 @@
+"""Results for people: tables, pictures and one page, made of what the pipeline wrote; used by notebooks and the CLI."""
+
+from __future__ import annotations
+
+from pipeline.report.pictures import montage
+from pipeline.report.plots import curves, ranking
+from pipeline.report.render import page
+from pipeline.report.results import load_results, load_scans, protocols, thresholds
+from pipeline.report.tables import hardest, per_threshold, table
+
+__all__ = [
+    "curves",
+    "hardest",
+    "load_results",
+    "load_scans",
+    "montage",
+    "page",
+    "per_threshold",
+    "protocols",
+    "ranking",
+    "table",
+    "thresholds",
+]

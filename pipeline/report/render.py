@@ -1,0 +1,136 @@
+"""The report: one HTML file that opens from disk, loads nothing and runs no script."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from pipeline.report.embed import Picture, photo, plot
+from pipeline.report.pictures import montage
+from pipeline.report.plots import curves, ranking
+from pipeline.report.results import CARD, load_results, load_scans, protocols, thresholds
+from pipeline.report.tables import hardest, number, operating_rule, per_threshold, table
+from pipeline.report.views import lesion_scans, scan_ids
+from pipeline.report.words import card_rows, cells, finding, rule_meanings, subtitle
+
+MONTAGE_SCANS, WORST_SCANS = 4, 3
+
+
+def page(
+    runs: str | Path, dataset: str | Path | None = None, command: str | None = None, *, mixed: bool = False
+) -> Path:
+    """Write RUNS/report.html: tables, maps, curves, failures, thresholds, protocol, and how to make it again.
+
+    The file is identical for identical results. Every value that was read from a file is escaped.
+
+    Args:
+        runs: results folder.
+        dataset: prepared dataset to take images and labels from; `None` takes those kept in RUNS/reference.
+        command: the command that made the results; `None` names the workflow with each method, seed and stage.
+        mixed: allow results of several protocols in one page, which then says so.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        PipelineError: no results, or results of several protocols and `mixed` is false.
+    """
+    root = Path(runs)
+    html = _template().render(_content(root, None if dataset is None else Path(dataset), command, mixed))
+    target, temporary = root / "report.html", root / f".report.html.{os.getpid()}.part"
+    temporary.write_text(html, encoding="utf-8")
+    os.replace(temporary, target)
+    return target
+
+
+def _template() -> jinja2.Template:
+    source = resources.files("pipeline.report").joinpath("page.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    return environment.from_string(source)
+
+
+def _content(root: Path, dataset: Path | None, command: str | None, mixed: bool) -> dict[str, Any]:
+    results, scans = load_results(root, mixed=mixed), load_scans(root)
+    rule, labels = operating_rule(results), list(protocols(results).index)
+    worst = hardest(scans, rule)
+    shown = _Shown(root, dataset, results, rule)
+    return {
+        "subtitle": subtitle(results),
+        "simulated": bool(results.get(f"{CARD}simulated", pd.Series(False)).any()),
+        "mixed": ", ".join(labels) if len(labels) > 1 else "",
+        "finding": finding(results),
+        "summary": table(results),
+        "rules": rule_meanings(results),
+        "ranking": plot(lambda theme: ranking(results, theme), _alt("Average precision", results)),
+        "curves": plot(lambda theme: curves(root, theme, mixed=mixed), _alt("Precision-recall curves", results)),
+        "montages": shown.methods(),
+        "rule": rule,
+        "hardest": _titled(worst, results),
+        "worst": shown.worst(list(worst.index)),
+        "thresholds": cells(thresholds(root).replace({"method": _titles(results)})),
+        "per_threshold": per_threshold(results),
+        "cards": card_rows(results),
+        "command": command or _commands(results),
+    }
+
+
+class _Shown:
+    """Montages for the page; there are none where the runs kept no images."""
+
+    def __init__(self, root: Path, dataset: Path | None, results: pd.DataFrame, rule: str) -> None:
+        self.root, self.dataset, self.rule = root, dataset, rule
+        order = results.groupby("method")["auprc"].mean().sort_values(ascending=False).index
+        self.rows = results.drop_duplicates("method").set_index("method").loc[order]
+        self.known = set(scan_ids(root, dataset))
+
+    def methods(self) -> list[tuple[bool, Picture]]:
+        """One montage a method, the best first, of the same scans; with whether it is a floor."""
+        if not self.known or self.rule == "oracle":
+            return []
+        scans = lesion_scans(self.root, self.dataset, MONTAGE_SCANS)
+        return [(bool(row["floor"]), self._montage(scans, [str(name)])) for name, row in self.rows.iterrows()]
+
+    def worst(self, scans: list[str]) -> Picture | None:
+        """The hardest scans, with the best learned method and the best floor."""
+        chosen = [scan for scan in scans if scan in self.known][:WORST_SCANS]
+        best = [self.rows.index[self.rows["floor"].astype(bool) == floor][:1] for floor in (False, True)]
+        return self._montage(chosen, [str(name) for index in best for name in index]) if chosen else None
+
+    def _montage(self, scans: list[str], methods: list[str]) -> Picture:
+        titles = " and ".join(str(self.rows.loc[method, "title"]) for method in methods)
+        alt = f"Rows: {', '.join(scans)}. Columns: image, labelled lesion, anomaly map and mask of {titles}."
+        return photo(montage(self.root, self.dataset, scans, methods, self.rule), alt, titles)
+
+
+def _alt(what: str, results: pd.DataFrame) -> str:
+    """The figure in words, for readers who do not see it."""
+    mean = results.groupby("title")["auprc"].mean().sort_values(ascending=False)
+    return f"{what}. Average precision: {', '.join(f'{title} {number(value)}' for title, value in mean.items())}."
+
+
+def _titled(worst: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    digits = {name: 1 if name == "lesion_ml" else 3 for name in worst.columns}
+    shown = worst.apply(lambda column: column.map(lambda value: number(value, digits[column.name])))
+    return shown.rename(columns={"lesion_ml": "lesion mL", "mean": "mean Dice", **_titles(results)}).reset_index()
+
+
+def _titles(results: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(results["method"], results["title"], strict=True))
+
+
+def _commands(results: pd.DataFrame) -> str:
+    """One shell line a method and seed with the stages of the workflow; the preset is the mixin of that name."""
+    lines = []
+    for row in results.sort_values(["method", "seed"]).to_dict("records"):
+        preset = str(row.get(f"{CARD}preset", "paper"))
+        mixin = "" if preset in ("paper", "") else f" --mixins {shlex.quote(preset)}"
+        workflow = "python -m monai.bundle run --workflow_name pipeline.workflow.MethodWorkflow"
+        options = f"--method {shlex.quote(str(row['method']))} --seed {row['seed']}{mixin}"
+        lines.append(f"  {workflow} {options} --stage $stage --dataset_dir DATASET --runs_dir RUNS")
+    return "\n".join(["for stage in train calibrate evaluate; do", *lines, "done"])
