@@ -122,3 +122,19 @@ class MethodWorkflow(ConfigWorkflow):
     def _override(self, pairs: dict[str, Any], origin: str) -> None:
         check_keys(pairs, self.parser, origin)
         self.parser.update(pairs)
+
+    def run(self) -> Any:
+        """Run the stage.
+
+        Raises:
+            PipelineError: the user's mistake itself, which MONAI would wrap in a RuntimeError.
+        """
+        try:
+            return super().run()
+        except RuntimeError as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, PipelineError):
+                cause = cause.__cause__
+            if cause is None:
+                raise
+            raise cause from None

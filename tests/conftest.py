@@ -56,8 +56,9 @@ def write_tiny_dataset(root: Path, size: int = 32, slices: int = 3, seed: int = 
                 {"id": name, "subject": name, "split": split, "healthy": healthy, "labelled": True, "rows": rows}
             )
     manifest = {
-        "format": "lesionless-dataset", "version": 1, "name": "tiny", "simulated": True, "modality": "FLAIR", "provenance": {},
-        "space": "SRI24", "image_size": size, "slices": slices, "spacing_mm": [240 / size, 240 / size, 1.0],
+        "format": "lesionless-dataset", "version": 1, "name": "tiny", "simulated": True, "modality": "FLAIR",
+        "provenance": {}, "space": "SRI24", "image_size": size, "slices": slices,
+        "spacing_mm": [240 / size, 240 / size, 1.0],
         "affine": np.diag([240 / size, 240 / size, 1.0, 1.0]).tolist(), "splits": splits, "items": items,
     }  # fmt: skip
     manifest["hash"] = hashlib.sha256(json.dumps(items).encode()).hexdigest()

@@ -39,8 +39,9 @@ def test_killed_and_continued_equals_unbroken(epoch: int, tiny_dataset: Path, tm
     workflow(tiny_dataset, whole).run()
     first = workflow(tiny_dataset, broken)
     kill_in_epoch(first.parser.get_parsed_content("train::trainer"), epoch)
-    with pytest.raises(Killed):
+    with pytest.raises(RuntimeError) as stopped:
         first.run()
+    assert isinstance(stopped.value.__cause__, Killed)
     assert not list(broken.rglob("model.pt"))
     workflow(tiny_dataset, broken).run()
     weights = [torch.load(next(run.rglob("model.pt")), weights_only=True) for run in (whole, broken)]
