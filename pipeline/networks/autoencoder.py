@@ -76,15 +76,20 @@ class ResNetAutoencoder(nn.Module):
         image_size: H = W, a multiple of 16.
         latent_size: d, number of latent dimensions.
         variational: two linear heads (mu, log-variance) and a sampled z while training; else one head.
+        dropout: share of units dropped after every encoder and decoder stage while its layer is in training mode.
 
     Raises:
-        PipelineError: an image size that is no multiple of 16.
+        PipelineError: an image size that is no multiple of 16, or a dropout outside [0, 1).
     """
 
-    def __init__(self, image_size: int = 224, latent_size: int = 32, variational: bool = True) -> None:
+    def __init__(
+        self, image_size: int = 224, latent_size: int = 32, variational: bool = True, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         if image_size <= 0 or image_size % REDUCTION:
             raise PipelineError(f"image_size must be a positive multiple of {REDUCTION}, got {image_size}")
+        if not 0 <= dropout < 1:
+            raise PipelineError(f"dropout must be in [0, 1), got {dropout}")
         self.grid = image_size // REDUCTION
         self.stem = nn.Conv2d(1, ENCODER_CHANNELS[0], 7, stride=2, padding=3, bias=False)
         widths = (ENCODER_CHANNELS[0], *ENCODER_CHANNELS)
@@ -99,27 +104,32 @@ class ResNetAutoencoder(nn.Module):
         pairs = zip(DECODER_CHANNELS, DECODER_CHANNELS[1:], strict=False)
         blocks = [nn.Sequential(DecoderBlock(a, b, up=True), DecoderBlock(b, b, up=False)) for a, b in pairs]
         self.decoder = nn.Sequential(*blocks, nn.Conv2d(DECODER_CHANNELS[-1], 1, 3, padding=1))
+        self.dropout = nn.Dropout(dropout)
 
     def features(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Outputs of the four residual stages for `image` [N, 1, H, W]."""
         x = self.stem(image)
         outputs = []
         for stage in self.stages:
-            x = stage(x)
+            x = self.dropout(stage(x))
             outputs.append(x)
         return tuple(outputs)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Logits [N, 1, H, W] of latent vectors `z` [N, d]."""
-        return self.decoder(self.from_latent(z).reshape(len(z), -1, self.grid, self.grid))
+        x = self.from_latent(z).reshape(len(z), -1, self.grid, self.grid)
+        for block in self.decoder[:-1]:
+            x = self.dropout(block(x))
+        return self.decoder[-1](x)
 
-    def forward(self, image: torch.Tensor) -> AutoencoderOutput:
+    def forward(self, image: torch.Tensor, sample: bool | None = None) -> AutoencoderOutput:
+        """Encode and decode `image` [N, 1, H, W]; `sample` z or decode its mean (None: sample while training)."""
         features = self.features(image)
         flat = features[-1].flatten(1)
         mu, logvar = self.to_mu(flat), None
         z = mu
         if self.to_logvar is not None:
             logvar = self.to_logvar(flat)
-            if self.training:
+            if self.training if sample is None else sample:
                 z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
         return AutoencoderOutput(self.decode(z), mu, logvar, features)
