@@ -80,7 +80,8 @@ class MethodWorkflow(ConfigWorkflow):
     Args:
         method: an installed method's name, or the path of a `method.yaml` of one's own.
         stage: `train`, `calibrate` or `evaluate` (any `run_<stage>` of the configuration).
-        mixins: names of files in `bundles/base/configs`, or paths, applied in order after the method.
+        mixins: names of files in `bundles/base/configs`, or paths, applied in order after the method. Those that a
+            method lists under its key `mixins` are applied before it.
         dataset_dir: folder with `dataset.json`.
         override: `key=value`, e.g. `max_epochs=3` or `optimizer#lr=1e-3`.
 
@@ -98,12 +99,14 @@ class MethodWorkflow(ConfigWorkflow):
     ) -> None:
         report_in_one_line(sys.modules["__main__"])
         names = [name for name in mixins.split(",") if name] if isinstance(mixins, str) else list(mixins)
-        files = [method_file(method), *map(mixin_file, names)]
+        own = method_file(method)
+        needed = ConfigParser.load_config_file(str(own)).get("mixins", [])
+        files = [*map(mixin_file, needed), own, *map(mixin_file, names)]
         if not dataset_dir:
             raise PipelineError(
                 "dataset_dir is missing: --dataset_dir FOLDER, the output of `python -m preprocessing run`"
             )
-        metadata = files[0].with_name("metadata.json")
+        metadata = own.with_name("metadata.json")
         super().__init__(
             config_file=str(BASE / "base.yaml"),
             meta_file=str(metadata if metadata.is_file() else BASE / "metadata.json"),
@@ -116,12 +119,13 @@ class MethodWorkflow(ConfigWorkflow):
             stages = (key.removeprefix("run_") for key in config if key.startswith("run_"))
             raise PipelineError(f"unknown stage '{stage}'; available: {', '.join(stages)}")
         for file in files:
-            self._override(ConfigParser.load_config_file(str(file)), str(file))
-        self._override({"dataset_dir": str(dataset_dir), **override}, "the command line")
-
-    def _override(self, pairs: dict[str, Any], origin: str) -> None:
-        check_keys(pairs, self.parser, origin)
-        self.parser.update(pairs)
+            pairs = ConfigParser.load_config_file(str(file))
+            pairs.pop("mixins", None)
+            if file.parent != BASE:  # an installed mixin may add nouns
+                check_keys(pairs, self.parser, str(file))
+            self.parser.update(pairs)
+        check_keys(override, self.parser, "the command line")
+        self.parser.update({"dataset_dir": str(dataset_dir), **override})
 
     def run(self) -> Any:
         """Run the stage.
