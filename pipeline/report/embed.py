@@ -17,13 +17,13 @@ DPI = 150
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page; `dark` is its twin for dark screens, `wide` ones scroll sideways on a narrow screen."""
+    """A figure of the page; `dark` is its twin for dark screens, `columns` counts the panels side by side."""
 
     source: str
     alt: str
     title: str = ""
     dark: str = ""
-    wide: bool = False
+    columns: int = 0
 
 
 def plot(draw: Callable[[Theme], Figure], alt: str) -> Picture:
@@ -31,9 +31,9 @@ def plot(draw: Callable[[Theme], Figure], alt: str) -> Picture:
     return Picture(_uri(draw(LIGHT), "svg"), alt, dark=_uri(draw(DARK), "svg"))
 
 
-def photo(figure: Figure, alt: str, title: str = "") -> Picture:
+def photo(figure: Figure, alt: str, title: str, columns: int) -> Picture:
     """A picture made of pixels, as PNG; its own dark ground suits every screen."""
-    return Picture(_uri(figure, "png"), alt, title, wide=True)
+    return Picture(_uri(figure, "png"), alt, title, columns=columns)
 
 
 def _uri(figure: Figure, kind: str) -> str:

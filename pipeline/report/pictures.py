@@ -21,7 +21,7 @@ from pipeline.report.views import View, anomaly_map, field, lesion_scans, uprigh
 PAPER, INK, MUTED = "#14161a", "#f2f2f0", "#b4b7bd"
 LESION, MASK = "#56b4e9", "#e69f00"
 COLOURS = matplotlib.colormaps["inferno"].with_extremes(bad=PAPER)
-SIDE, LEFT, TOP, BOTTOM, GAP = 1.45, 1.15, 0.5, 0.5, 0.05
+SIDE, STRIP, TOP, BOTTOM, GAP, EDGE = 1.45, 0.24, 0.46, 0.5, 0.05, 0.14
 
 
 def montage(
@@ -62,27 +62,31 @@ def montage(
 
 
 def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
-    """Square panels of equal size with room for row labels, titles and colour bars; all sizes in inches."""
-    width = LEFT + columns * SIDE + (columns + 3) * GAP
-    height = TOP + rows * SIDE + (rows - 1) * GAP + BOTTOM
+    """Square panels of equal size, below titles, each row under a strip for its label; all sizes in inches."""
+    width = 2 * EDGE + columns * SIDE + (columns - 1) * GAP
+    height = TOP + rows * (STRIP + SIDE) + BOTTOM
     figure = Figure(figsize=(width, height), facecolor=PAPER)
     axes = np.empty((rows, columns), dtype=object)
     for row, column in np.ndindex(rows, columns):
-        x, y = LEFT + GAP + column * (SIDE + GAP), BOTTOM + (rows - 1 - row) * (SIDE + GAP)
+        x, y = EDGE + column * (SIDE + GAP), BOTTOM + (rows - 1 - row) * (SIDE + STRIP)
         ax = figure.add_axes((x / width, y / height, SIDE / width, SIDE / height), facecolor=PAPER)
         ax.set_axis_off()
         axes[row, column] = ax
     return figure, axes
 
 
+def _head(ax: Axes, text: str, colour: str) -> None:
+    ax.text(0.5, 1 + (STRIP + 0.04) / SIDE, text, color=colour, fontsize=9, ha="center", transform=ax.transAxes)
+
+
 def _references(axes: np.ndarray, views: Sequence[View], box: tuple[slice, slice]) -> None:
-    axes[0, 0].set_title("image", color=INK, fontsize=8.5)
-    axes[0, 1].set_title("lesion (label)", color=LESION, fontsize=8.5)
-    for side, x in (("L", 0.03), ("R", 0.97)):
+    _head(axes[0, 0], "image", INK)
+    _head(axes[0, 1], "lesion (label)", LESION)
+    for side, x in (("L", 0.04), ("R", 0.96)):
         axes[0, 0].text(x, 0.5, side, color=MUTED, fontsize=8, ha="center", va="center", transform=axes[0, 0].transAxes)
     for (left, right), seen in zip(axes, views, strict=True):
-        label = f"{seen.scan}\n{seen.lesion_ml:.1f} mL, slice {seen.z}"
-        left.text(-0.06, 0.5, label, color=INK, fontsize=7.5, ha="right", va="center", transform=left.transAxes)
+        label = f"{seen.scan}   {seen.lesion_ml:.1f} mL lesion, slice {seen.z}"
+        left.text(0.0, 1 + 0.06 / SIDE, label, color=MUTED, fontsize=8, transform=left.transAxes)
         for ax in (left, right):
             _image(ax, seen, box)
         _contour(right, seen, box, 1.4)
@@ -104,8 +108,8 @@ def _method(
     volumes = [anomaly_map(run, seen.scan) for seen in views]
     maps = [None if volume is None else upright(volume, v.z) for volume, v in zip(volumes, views, strict=True)]
     norm = _scale(maps, views, value)
-    axes[0, 0].set_title(f"{_title(run)}\nmap", color=INK, fontsize=8.5)
-    axes[0, 1].set_title(f"{_title(run)}\nmask ≥ {value:.3g} ({rule})", color=MASK, fontsize=8.5)
+    _head(axes[0, 0], f"{_title(run)}\nmap", INK)
+    _head(axes[0, 1], f"{_title(run)}\nmask ≥ {value:.3g} ({rule})", MASK)
     for (left, right), seen, scores_map in zip(axes, views, maps, strict=True):
         if scores_map is None:
             left.text(0.5, 0.5, "no map kept", color=MUTED, fontsize=8, ha="center", transform=left.transAxes)

@@ -51,7 +51,7 @@ def curves(runs: str | Path, theme: Theme = LIGHT, *, mixed: bool = False) -> Fi
         PipelineError: no results, or results of several protocols and `mixed` is false.
     """
     rows = _by_precision(load_results(runs, mixed=mixed))
-    figure, ax = _axes((7.2, 6.4), theme)
+    figure, ax = _axes((5.8, 5.6), theme)
     styles, points, share = _styles(rows, theme), thresholds(runs), None
     for run in find_runs(runs, dict.fromkeys(rows["method"])):
         if not (run.folder / "test.npz").is_file():
@@ -83,9 +83,9 @@ def _axes(size: tuple[float, float], theme: Theme) -> tuple[Figure, Axes]:
     ax = figure.add_subplot(facecolor=theme.paper)
     ax.grid(color=theme.grid, linewidth=0.7)
     ax.set_axisbelow(True)
-    ax.tick_params(colors=theme.ink, length=0, pad=6)
-    ax.xaxis.label.set_color(theme.ink)
-    ax.yaxis.label.set_color(theme.ink)
+    ax.tick_params(colors=theme.ink, length=0, pad=5, labelsize=9)
+    for label in (ax.xaxis.label, ax.yaxis.label):
+        label.set(color=theme.ink, size=9)
     for spine in ax.spines.values():
         spine.set_color(theme.grid)
     return figure, ax
@@ -123,12 +123,12 @@ def _operating_points(ax: Axes, counts: Counts, points: pd.DataFrame, colour: st
 
 
 def _legends(figure: Figure, ax: Axes, points: pd.DataFrame, theme: Theme) -> None:
-    look: dict[str, Any] = {"frameon": False, "labelcolor": theme.ink, "fontsize": 9}
+    look: dict[str, Any] = {"frameon": False, "labelcolor": theme.ink, "fontsize": 8.5}
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, **look)
     rules = [rule for rule in MARKERS if rule in set(points["rule"])]
     handles = [Line2D([], [], color=theme.floor, marker=MARKERS[rule], linestyle="none", label=rule) for rule in rules]
     if handles:
-        legend = ax.legend(handles=handles, title="mask at", title_fontsize=9, loc="upper right", **look)
+        legend = ax.legend(handles=handles, title="mask at", title_fontsize=8.5, loc="upper right", **look)
         legend.get_title().set_color(theme.ink)
 
 
@@ -139,7 +139,7 @@ def ranking(results: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
         results: from `load_results`.
     """
     order = results.groupby("method")["auprc"].mean().sort_values(na_position="first").index
-    figure, ax = _axes((7.2, 0.7 + 0.42 * len(order)), theme)
+    figure, ax = _axes((5.8, 0.7 + 0.36 * len(order)), theme)
     styles = _styles(results, theme)
     for y, method in enumerate(order):
         rows = results[results["method"] == method]

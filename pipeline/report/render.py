@@ -105,7 +105,8 @@ class _Shown:
     def _montage(self, scans: list[str], methods: list[str]) -> Picture:
         titles = " and ".join(str(self.rows.loc[method, "title"]) for method in methods)
         alt = f"Rows: {', '.join(scans)}. Columns: image, labelled lesion, anomaly map and mask of {titles}."
-        return photo(montage(self.root, self.dataset, scans, methods, self.rule), alt, titles)
+        figure = montage(self.root, self.dataset, scans, methods, self.rule)
+        return photo(figure, alt, titles, columns=2 + 2 * len(methods))
 
 
 def _alt(what: str, results: pd.DataFrame) -> str:

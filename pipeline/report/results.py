@@ -54,12 +54,14 @@ def find_runs(runs: str | Path, methods: Iterable[str] | None = None) -> list[Ru
 def read_csv(path: Path) -> pd.DataFrame:
     """Read a table of results; names and protocol cards stay text (a hash such as `12e4…` is no number)."""
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    for column in frame.columns:
-        if column in FLAGS:
-            frame[column] = frame[column].str.lower().isin(["true", "1", "1.0", "yes"])
-        elif column not in TEXT and not column.startswith(CARD):
-            frame[column] = _numbers(frame[column])
-    return frame
+    return pd.DataFrame({name: _typed(frame[name]) for name in frame.columns})
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    if column.name in FLAGS:
+        return column.str.lower().isin(["true", "1", "1.0", "yes"])
+    text = column.name in TEXT or str(column.name).startswith(CARD)
+    return column if text else _numbers(column)
 
 
 def _numbers(column: pd.Series) -> pd.Series:

@@ -7,12 +7,19 @@ import re
 import numpy as np
 import pandas as pd
 
-from pipeline.report.results import CARD, protocol_of
+from pipeline.report.results import CARD, protocol_of, protocols
 
 MISSING = "–"
 MINUS = "−"
-POOLED = {"Dice": "dice", "IoU": "iou", "precision": "precision", "recall": "recall"}
-VOLUMES = {"healthy mL": "healthy_ml", "healthy mL, 95th": "healthy_ml_p95"}
+BRIEF = ("method", "kind", "AP", "AP 95 % interval", "AP − best floor", "AUROC", "Dice@oracle")
+LESIONS = {
+    "HD95 mm": "hd95",
+    "lesion recall": "lesion_recall",
+    "lesion F1": "lesion_f1",
+    "false lesions a scan": "false_lesions",
+    "healthy mL": "healthy_ml",
+    "healthy mL, p95": "healthy_ml_p95",
+}
 
 
 def rules(results: pd.DataFrame) -> list[str]:
@@ -98,7 +105,7 @@ def _healthy(results: pd.DataFrame, rule: str) -> list[str]:
     return [name for name in names if name in results.columns and results[name].notna().any()]
 
 
-def table(results: pd.DataFrame) -> pd.DataFrame:
+def table(results: pd.DataFrame, brief: bool = False) -> pd.DataFrame:
     """One row a method, the highest average precision first, whichever kind of method that is.
 
     Figures are means over seeds, `± sd` over seeds where there are several; `scan Dice` is mean ± sd over scans. The
@@ -108,33 +115,41 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         results: from `load_results`; with several protocols, a method has a row for each, labelled in `protocol`.
+        brief: only the figures that fit a terminal: AP, AUROC, and Dice at the oracle and at the operating rule.
     """
-    labels = protocol_of(results)
-    groups = list(results.groupby([labels.rename("protocol"), "method"], sort=False))
-    groups.sort(key=lambda group: -np.nan_to_num(_column(group[1], "auprc").mean(), nan=-1.0))
+    groups, several = _groups(results), len(protocols(results)) > 1
     rows = []
-    for (label, _), group in groups:
-        row = _row(group, results)
-        row |= {"protocol": str(label)} if labels.nunique() > 1 else {}
+    for label, group in groups:
+        row = _row(group, results) | ({"protocol": label} if several else {})
         rows.append(row | {"data": _data(group.iloc[0])})
-    return pd.DataFrame(rows)
+    frame, rule = pd.DataFrame(rows), operating_rule(results)
+    chosen = (*BRIEF, f"Dice@{rule}", f"scan Dice@{rule}", "protocol", "data")
+    return frame[[name for name in chosen if name in frame.columns]] if brief else frame
+
+
+def _groups(results: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each method under each protocol, with the protocol's label; the highest average precision first."""
+    grouped = results.groupby([protocol_of(results).rename("protocol"), "method"], sort=True)
+    groups = [(str(label), group) for (label, _), group in grouped]
+    return sorted(groups, key=lambda group: -np.nan_to_num(_column(group[1], "auprc").mean(), nan=-1.0))
 
 
 def per_threshold(results: pd.DataFrame) -> pd.DataFrame:
-    """One row a method and threshold rule: pooled figures of the masks, their mean over scans, false lesion in normals.
+    """One row a method and threshold rule: pooled figures of the masks, over scans, by lesion, and in normals.
 
     Args:
         results: from `load_results`.
     """
     rows = []
-    for _, group in results.groupby("method", sort=True):
+    for _, group in _groups(results):
         for rule in rules(results):
-            first = {"method": str(group["title"].iloc[0]), "rule": rule}
-            figures = {name: spread(_column(group, f"{key}@{rule}")) for name, key in POOLED.items()}
-            figures["Dice 95 % interval"] = interval(group, f"dice_ci_low@{rule}", f"dice_ci_high@{rule}")
-            volumes = {name: spread(_column(group, f"{key}@{rule}"), 2) for name, key in VOLUMES.items()}
-            rows.append(first | figures | {"scan Dice": _scan_dice(group, rule)} | volumes)
-    return pd.DataFrame(rows)
+            row = {"method": str(group["title"].iloc[0]), "rule": rule, "Dice": spread(_column(group, f"dice@{rule}"))}
+            row["Dice 95 % interval"] = interval(group, f"dice_ci_low@{rule}", f"dice_ci_high@{rule}")
+            row |= {name: spread(_column(group, f"{name}@{rule}")) for name in ("iou", "precision", "recall")}
+            row["scan Dice"] = _scan_dice(group, rule)
+            rows.append(row | {name: spread(_column(group, f"{key}@{rule}"), 2) for name, key in LESIONS.items()})
+    frame = pd.DataFrame(rows).rename(columns={"iou": "IoU"})
+    return frame.loc[:, (frame != MISSING).any()]
 
 
 def _data(row: pd.Series) -> str:

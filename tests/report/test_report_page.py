@@ -1,0 +1,126 @@
+"""The page: one file that loads nothing, escapes everything and says what its figures are not."""
+
+from __future__ import annotations
+
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.report import page
+from pipeline.report.results import find_runs
+
+VOID = {"meta", "source", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Tags with attributes, text, and whether all tags are closed in order."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def shown(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    own = Path(shutil.copytree(runs, tmp_path_factory.mktemp("page") / "runs"))
+    return Page(page(own))
+
+
+def rewrite(runs: Path, **values: object) -> None:
+    """Change columns in all rows of the results."""
+    for path in [run.folder / "metrics.csv" for run in find_runs(runs)]:
+        pd.read_csv(path).assign(**values).to_csv(path, index=False)
+
+
+def test_page_loads_nothing_and_runs_nothing(shown: Page) -> None:
+    assert not shown.open
+    assert not {"script", "link", "iframe", "object", "base"} & {tag for tag, _ in shown.tags}
+    for _, attributes in shown.tags:
+        for name in ("src", "srcset"):
+            assert attributes.get(name, "data:").startswith("data:image/") or name not in attributes
+        assert attributes.get("href", "#").startswith("#")
+        assert not [name for name in attributes if name.startswith("on")]
+
+
+def test_links_lead_to_sections_and_pictures_have_words(shown: Page) -> None:
+    ids = {attributes.get("id") for _, attributes in shown.tags}
+    links = [attributes["href"] for tag, attributes in shown.tags if tag == "a"]
+    assert links
+    assert {link.removeprefix("#") for link in links} <= ids
+    alts = [attributes["alt"] for tag, attributes in shown.tags if tag == "img"]
+    assert len(alts) == 2 + 5 + 1
+    assert all(len(alt) > 40 for alt in alts)
+
+
+def test_page_says_what_it_shows(shown: Page) -> None:
+    for words in ("SIMULATED DATA", "Dice@oracle", "No threshold below has seen a test scan", "brain eroded 3.2 mm",
+                  "Untrained AMCons", "healthy mL", "pipeline.workflow.MethodWorkflow --method amcons"):  # fmt: skip
+        assert words in shown.text
+
+
+def test_same_results_give_the_same_bytes_and_nothing_else_is_left(own_runs: Path) -> None:
+    before = {path.name for path in own_runs.iterdir()}
+    first = page(own_runs).read_bytes()
+    assert page(own_runs).read_bytes() == first
+    assert {path.name for path in own_runs.iterdir()} == before | {"report.html"}
+
+
+def test_values_from_files_are_escaped(own_runs: Path) -> None:
+    evil = "<script>alert('x')</script>"
+    rewrite(own_runs, title=evil, card_dataset=f"{evil}&", card_versions=evil)
+    html = page(own_runs, command=f"make demo {evil}").read_text("utf-8")
+    assert "<script" not in html
+    assert "make demo &lt;script&gt;" in html
+
+
+def test_real_data_have_no_banner(own_runs: Path) -> None:
+    rewrite(own_runs, card_simulated=False)
+    text = Page(page(own_runs)).text
+    assert "SIMULATED" not in text
+    assert "simulated)" not in text
+
+
+def test_mixed_protocols_need_to_be_asked_for_and_are_said(own_runs: Path) -> None:
+    path = own_runs / "vae" / "seed-0" / "metrics.csv"
+    pd.read_csv(path).assign(card_support="frame").to_csv(path, index=False)
+    with pytest.raises(PipelineError, match="card_support"):
+        page(own_runs)
+    assert not (own_runs / "report.html").exists()
+    text = Page(page(own_runs, mixed=True)).text
+    assert "SEVERAL PROTOCOLS" in text
+    assert "Protocol B" in text
+
+
+def test_runs_without_pictures_scans_or_thresholds_still_have_a_page(own_runs: Path) -> None:
+    shutil.rmtree(own_runs / "reference")
+    for run in find_runs(own_runs):
+        (run.folder / "scans.csv").unlink()
+        (run.folder / "thresholds.json").unlink()
+        (run.folder / "test.npz").unlink()
+    text = Page(page(own_runs)).text
+    assert "there is nothing to show here" in text
+    assert "no figures per scan" in text
+
+
+def test_preset_is_the_mixin_of_the_command(own_runs: Path) -> None:
+    assert "--mixins demo --stage $stage" in Page(page(own_runs)).text
+    rewrite(own_runs, card_preset="paper")
+    assert "--mixins" not in Page(page(own_runs)).text
