@@ -92,25 +92,32 @@ def collect(runs_dir: str | Path) -> pd.DataFrame:
     files = sorted(Path(runs_dir).glob("*/seed-*/metrics.csv"))
     if not files:
         raise PipelineError(f"no results below '{runs_dir}': run the stage evaluate first")
-    results = pd.concat([pd.read_csv(file).assign(_folder=str(file.parent)) for file in files], ignore_index=True)
+    results = pd.concat([_read(file) for file in files], ignore_index=True)
     floors = results[results["floor"]]
     if len(floors):
-        best = floors.loc[floors["auprc"].idxmax()]
-        results = results.join(pd.DataFrame([_against_floor(row, best) for _, row in results.iterrows()]))
-    results = results.drop(columns="_folder").sort_values(["floor", "method", "seed"], ignore_index=True)
+        best = int(floors["auprc"].idxmax())
+        histograms = [ScoreHistogram.load(file.with_name("test.npz")) for file in files]
+        title, floor = results["title"][best], histograms[best]
+        differences = [
+            {} if is_floor else {"best_floor": title, **_minus(histogram, floor)}
+            for histogram, is_floor in zip(histograms, results["floor"], strict=True)
+        ]
+        results = pd.concat([results, pd.DataFrame(differences)], axis=1)
+    results = results.sort_values(["floor", "method", "seed"], ignore_index=True)
     temporary = Path(runs_dir) / "metrics.tmp"
     results.to_csv(temporary, index=False)
     temporary.replace(Path(runs_dir) / "metrics.csv")
     return results
 
 
-def _against_floor(row: pd.Series, best: pd.Series) -> dict[str, Any]:
-    if row["floor"]:
-        return {}
-    ours, floor = (ScoreHistogram.load(Path(r["_folder"]) / "test.npz") for r in (row, best))
+def _read(file: Path) -> pd.DataFrame:
+    columns = pd.read_csv(file, nrows=0).columns
+    return pd.read_csv(file, dtype={name: str for name in columns if name.startswith("card_")})
+
+
+def _minus(ours: ScoreHistogram, floor: ScoreHistogram) -> dict[str, float]:
     difference = paired_difference(ours, floor)
     return {
-        "best_floor": best["title"],
         "ap_minus_floor": difference.value,
         "ap_minus_floor_ci_low": difference.lower,
         "ap_minus_floor_ci_high": difference.upper,
