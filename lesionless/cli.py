@@ -10,15 +10,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import preprocessing.atlas
-import preprocessing.phantom
-import preprocessing.run
 from lesionless.metrics_command import metrics
 from pipeline import report
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import collect, run_leaderboard
 from pipeline.workflow import available_methods
+from preprocessing.datasets import find_scans
 from preprocessing.errors import PreprocessingError
+from preprocessing.phantom import write_cohort
+from preprocessing.run import prepare
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Brain lesions without lesion labels.")
 app.command()(metrics)
@@ -44,11 +44,10 @@ def demo(
     atlas: Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")] = None,
 ) -> None:
     """The whole way on a simulated cohort: raw heads in, a scored report out. Stopped, it goes on where it was."""
-    preprocessing.atlas.ensure_atlas(atlas)
-    raw = preprocessing.phantom.write_cohort(out / "raw", healthy, lesion, seed=0, workers=workers, atlas=atlas)
-    dataset = out / "dataset"
-    preprocessing.run.prepare("phantom", raw, dataset, image_size=image_size, workers=workers, atlas=atlas)
-    run(dataset, out, methods, seeds, epochs)
+    raw = write_cohort(out / "raw", healthy=healthy, lesion=lesion, seed=0, workers=workers, atlas=atlas)
+    scans = find_scans("phantom", raw)
+    prepare(scans, out / "dataset", "phantom", image_size=image_size, workers=workers, atlas=atlas)
+    run(out / "dataset", out, methods, seeds, epochs)
 
 
 @app.command()
