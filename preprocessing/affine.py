@@ -1,0 +1,100 @@
+"""Find the affine between two stripped brains: a start by mutual information, then ANTs."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import ConvexHull, Delaunay
+from scipy.spatial.transform import Rotation
+
+from preprocessing.errors import PreprocessingError
+from preprocessing.geometry import box_grid, centre_of_mass, read_transform, resample, write_transform
+from preprocessing.grid import Volume
+
+
+def working_copy(image: Volume, brain: Volume, spacing: float) -> Volume:
+    """The brain in [0, 1] with background 0 on a grid along the world axes, smoothed against aliasing."""
+    mask = brain.array > 0
+    low, high = np.percentile(image.array[mask], (1, 99))
+    scaled = np.where(mask, np.clip((image.array - low) / max(high - low, 1e-12), 0.05, 1), 0)
+    sigma = np.maximum(spacing / np.linalg.norm(image.affine[:3, :3], axis=0) - 1, 0) / 2
+    affine, shape = box_grid(mask, image.affine, spacing, margin=10)
+    smooth = ndimage.gaussian_filter(scaled.astype(np.float32), sigma)
+    return Volume(resample(smooth, np.linalg.inv(image.affine) @ affine, shape), affine)
+
+
+def best_start(fixed: Volume, moving: Volume, angles: Sequence[float]) -> np.ndarray:
+    """The 4×4 rotation about the joined centres of mass (fixed mm → moving mm) with the largest mutual information."""
+    centre = centre_of_mass(fixed.array, fixed.affine)
+    target = centre_of_mass(moving.array, moving.affine)
+    starts = []
+    for degrees in itertools.product(angles, repeat=3):
+        start = np.eye(4)
+        start[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
+        start[:3, 3] = target - start[:3, :3] @ centre
+        starts.append(start)
+    return max(starts, key=lambda start: similarity(fixed, moving, start))
+
+
+def similarity(fixed: Volume, moving: Volume, transform: np.ndarray) -> float:
+    """Mutual information in nats of `fixed` and `moving`, both in [0, 1], under `transform` (fixed mm → moving mm)."""
+    matrix = np.linalg.inv(moving.affine) @ transform @ fixed.affine
+    return mutual_information(fixed.array, resample(moving.array, matrix, fixed.array.shape))
+
+
+def mutual_information(a: np.ndarray, b: np.ndarray, bins: int = 32) -> float:
+    """`Σ p(a,b) log(p(a,b) / (p(a) p(b)))` in nats of two arrays in [0, 1], from a joint histogram."""
+    codes = (a * (bins - 1)).astype(np.int64) * bins + (b * (bins - 1)).astype(np.int64)
+    joint = np.bincount(codes.ravel(), minlength=bins * bins).reshape(bins, bins) / a.size
+    independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
+    seen = joint > 0
+    return float((joint[seen] * np.log(joint[seen] / independent[seen])).sum())
+
+
+def hull(brain: Volume, margin: float) -> Volume:
+    """The convex hull of the voxels > 0, dilated by `margin` mm: the part of the head that a cut scan shows."""
+    coarse = brain.array[::2, ::2, ::2] > 0
+    points = np.argwhere(coarse)
+    inside = Delaunay(points[ConvexHull(points).vertices]).find_simplex(np.argwhere(np.ones_like(coarse))) >= 0
+    layers = max(1, round(margin / (2 * brain.affine[0, 0])))
+    grown = ndimage.binary_dilation(inside.reshape(coarse.shape), iterations=layers)
+    full = grown.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)
+    return Volume(full[tuple(slice(n) for n in brain.array.shape)].astype(np.float32), brain.affine)
+
+
+def affine_ants(
+    fixed: Volume, moving: Volume, start: np.ndarray, levels: Mapping[str, Any], seen: Volume | None = None
+) -> np.ndarray:
+    """The affine (fixed mm → moving mm, RAS) that ANTs finds from `start`; volumes on grids along the world axes.
+
+    With `seen`, only points inside that mask of the moving scan count.
+    """
+    import ants  # seconds to import: only where it is used
+
+    options: dict[str, Any] = {**levels, "random_seed": 1}
+    if seen is not None:
+        options |= {"moving_mask": _ants_image(seen), "mask_all_stages": True}
+    with tempfile.TemporaryDirectory(prefix="lesionless-") as folder:
+        initial = Path(folder) / "initial.mat"
+        write_transform(initial, start, centre_of_mass(fixed.array, fixed.affine))
+        try:
+            found = ants.registration(
+                _ants_image(fixed), _ants_image(moving), "Affine", str(initial), f"{folder}/", **options
+            )
+        except (RuntimeError, ValueError) as error:
+            raise PreprocessingError(f"registration failed ({error})") from error
+        return read_transform(Path(found["fwdtransforms"][0]))
+
+
+def _ants_image(volume: Volume) -> Any:
+    import ants
+
+    origin = tuple(volume.affine[:3, 3] * (-1, -1, 1))
+    spacing = tuple(np.diag(volume.affine)[:3])
+    return ants.from_numpy(volume.array, origin, spacing, direction=np.diag([-1.0, -1.0, 1.0]))

@@ -1,0 +1,75 @@
+"""Configurations in MONAI syntax: found by name or path, overridden, hashed and built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from preprocessing.errors import PreprocessingError
+
+Config = dict[str, Any]
+PACKAGES = ("lesionless", "antspyx", "deepbet", "monai", "nibabel", "numpy", "scipy", "torch")
+
+
+def available() -> list[str]:
+    """The names of the configurations that come with the package."""
+    folder = resources.files("preprocessing") / "configs"
+    return sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def load_config(name: str, overrides: Mapping[str, Any]) -> Config:
+    """The configuration `name` (of the package, or a path to a YAML or JSON file) with top-level keys replaced.
+
+    Raises:
+        PreprocessingError: no such configuration, unreadable, or an override that it does not have.
+    """
+    path = Path(name)
+    if name in available():
+        path = Path(str(resources.files("preprocessing") / "configs" / f"{name}.yaml"))
+    elif not path.is_file():
+        raise PreprocessingError(f"unknown configuration {name!r}; available: {', '.join(available())}, or a file")
+    try:
+        content = ConfigParser.load_config_file(path)
+    except Exception as error:  # the YAML reader raises its own kinds
+        raise PreprocessingError(f"{path}: not a configuration ({' '.join(str(error).split())})") from error
+    missing = sorted({"atlas", "steps", "pseudo_volume", "split", *overrides} - set(content))
+    if missing:
+        raise PreprocessingError(f"{path}: key {missing[0]!r} is missing; it has {', '.join(sorted(content))}")
+    return {**content, **overrides}
+
+
+def build(config: Config, part: str) -> Callable[[Any], Any]:
+    """The transform that stands under the key `part`; kept, so that models are loaded once a process."""
+    return _build(json.dumps(config, sort_keys=True), part)
+
+
+@lru_cache(maxsize=4)
+def _build(text: str, part: str) -> Callable[[Any], Any]:
+    try:
+        return ConfigParser(json.loads(text)).get_parsed_content(part)
+    except (RuntimeError, ValueError, KeyError, ImportError, TypeError) as error:
+        raise PreprocessingError(f"configuration, {part!r}: {_root(error)}") from error
+
+
+def _root(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Versions of the packages that the result depends on; `not installed` for a source tree or a missing extra."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

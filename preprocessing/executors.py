@@ -1,0 +1,97 @@
+"""Run one function over many jobs: processes here, each with capped threads and a bounded number in flight."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TypeVar
+
+from preprocessing.errors import PreprocessingError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+THREAD_VARIABLES = (
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+)
+WORKER_DIED = "the worker process died (out of memory or killed)"
+
+
+class Processes:
+    """A pool of `workers` processes of `threads` threads each; 0 workers: in this process.
+
+    Raises:
+        PreprocessingError: a negative number of workers.
+    """
+
+    def __init__(self, workers: int, threads: int = 1) -> None:
+        if workers < 0:
+            raise PreprocessingError(f"workers {workers} must be 0 (this process) or more")
+        self.workers = workers
+        self.threads = threads
+
+    def run(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[tuple[Job, Result | None]]:
+        """Each job with its result, as they finish; the result is None where the job killed its worker twice.
+
+        At most two jobs a worker are in flight. When a worker dies, the jobs in flight run once more, alone. An
+        interruption lets the jobs that are running finish, drops the others and is raised again.
+        """
+        with thread_variables(self.threads):
+            if self.workers == 0:
+                yield from ((job, function(job)) for job in jobs)
+                return
+            suspects: deque[Job] = deque()
+            yield from self._drain(function, deque(jobs), self.workers, suspects)
+            for job in suspects:
+                died: deque[Job] = deque()
+                yield from self._drain(function, deque([job]), 1, died)
+                yield from ((job, None) for job in died)
+
+    def _drain(
+        self, function: Callable[[Job], Result], jobs: deque[Job], workers: int, died: deque[Job]
+    ) -> Iterator[tuple[Job, Result]]:
+        while jobs:
+            running: dict[Future[Result], Job] = {}
+            pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (self.threads,))
+            try:
+                while jobs or running:
+                    while jobs and len(running) < 2 * workers:
+                        future = pool.submit(function, jobs[0])
+                        running[future] = jobs.popleft()
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        result = future.result()
+                        yield running.pop(future), result
+            except BrokenProcessPool:
+                died.extend(running.values())
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def thread_variables(threads: int) -> Iterator[None]:
+    """Set the variables that libraries read when they load, for the processes that start inside the block."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _start_worker(threads: int) -> None:
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)

@@ -1,0 +1,73 @@
+"""Who is in which part: at patient level, by seed, whatever the order of listing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from preprocessing.errors import PreprocessingError
+from preprocessing.scan import SPLITS, Scan
+
+Shares = Mapping[str, Mapping[str, float]]
+
+
+def assign(scans: Sequence[Scan], shares: Shares, seed: int) -> dict[str, str]:
+    """The split of each scan by its id.
+
+    A subject whose scans state a split goes there. The others are ordered by SHA-256 of `seed:subject`: of n healthy
+    subjects the first `round(n · calibration)`, but at least one, become `calibration`, the next ones `test`, the rest
+    `train`; of the labelled lesion subjects the first become `validation`, the rest `test`. Scans of lesions without a
+    complete label become `unlabelled`, which no figure is computed on, since their unmarked voxels are not normal.
+
+    Args:
+        scans: all scans of the data set.
+        shares: `{"healthy": {"calibration": p, "test": p}, "lesion": {"validation": p}}` in [0, 1].
+        seed: of the order.
+
+    Raises:
+        PreprocessingError: a subject states two splits, or a split that its status excludes.
+    """
+    stated = _stated(scans)
+    free = [scan for scan in scans if scan.subject not in stated]
+    healthy = sorted({s.subject for s in free if s.healthy}, key=lambda name: _order(seed, name))
+    unlabelled = {s.subject for s in free if not s.labelled}
+    lesion = sorted({s.subject for s in free if not s.healthy} - unlabelled, key=lambda name: _order(seed, name))
+    split = stated | dict.fromkeys(unlabelled, "unlabelled")
+    split |= _cut(healthy, shares["healthy"], "train") | _cut(lesion, shares["lesion"], "test")
+    return {scan.id: split[scan.subject] for scan in scans}
+
+
+def _stated(scans: Sequence[Scan]) -> dict[str, str]:
+    stated: dict[str, str] = {}
+    for scan in scans:
+        if scan.split is None:
+            continue
+        if stated.setdefault(scan.subject, scan.split) != scan.split:
+            raise PreprocessingError(
+                f"subject {scan.subject!r} is in the splits {stated[scan.subject]} and {scan.split}; "
+                "all scans of a subject go to one split"
+            )
+    for scan in scans:
+        split = stated.get(scan.subject)
+        if split in ("train", "calibration") and not scan.healthy:
+            raise PreprocessingError(f"{scan.id}: the split {split} is for healthy scans only")
+        if split == "validation" and not scan.labelled:
+            raise PreprocessingError(f"{scan.id}: the split validation is for labelled scans only")
+    return stated
+
+
+def _cut(subjects: Sequence[str], shares: Mapping[str, float], rest: str) -> dict[str, str]:
+    split: dict[str, str] = {}
+    left = list(subjects)
+    for name, share in shares.items():
+        if name not in SPLITS or not 0 <= share <= 1:
+            raise PreprocessingError(f"split share {name}: {share} is not a share in [0, 1] of {', '.join(SPLITS)}")
+        count = max(round(len(subjects) * share), 1 if share > 0 else 0)
+        count = min(count, max(len(left) - 1, 0))  # the rest keeps at least one subject
+        split |= dict.fromkeys(left[:count], name)
+        left = left[count:]
+    return split | dict.fromkeys(left, rest)
+
+
+def _order(seed: int, subject: str) -> str:
+    return hashlib.sha256(f"{seed}:{subject}".encode()).hexdigest()

@@ -1,0 +1,58 @@
+"""The task that every executor runs: one request in, one status file and its derivatives out."""
+
+from __future__ import annotations
+
+import time
+
+from preprocessing import derivatives, ledger
+from preprocessing.config import build
+from preprocessing.errors import PreprocessingError
+from preprocessing.files import remove_temporaries, sha256_json
+from preprocessing.ledger import Record, Request
+
+
+def process(request: Request) -> Record:
+    """Prepare one scan; never raises for what is wrong with the scan, the record says it.
+
+    The record has `state` (done or failed), `reason`, `request`, `key` (request and content of the input), `inputs`,
+    `outputs` (path → bytes), `checks`, `seconds`.
+    """
+    started = time.monotonic()
+    record: Record = {"id": request.scan.id, "state": "failed", "reason": None, "request": request.digest}
+    try:
+        remove_temporaries(request.out / derivatives.folder(request.scan))
+        record |= _prepare(request)
+    except Exception as error:  # one scan must not stop the others; the reason goes to the ledger
+        record["reason"] = reason(error)
+    record["seconds"] = round(time.monotonic() - started, 2)
+    ledger.write(request, record)
+    return record
+
+
+def _prepare(request: Request) -> Record:
+    scan = request.scan
+    missing = [path for path in scan.inputs if not path.is_file()]
+    if missing:
+        raise PreprocessingError(f"{missing[0]}: no such file")
+    inputs = ledger.inputs(scan)
+    data = build(request.config, "steps")({"scan": scan})
+    outputs = derivatives.write(request.out, scan, data)
+    content = sha256_json([file["sha256"] for file in inputs])
+    return {
+        "state": "done",
+        "key": sha256_json([request.digest, content]),
+        "input_sha256": content,
+        "inputs": inputs,
+        "outputs": outputs,
+        "checks": data["checks"],
+    }
+
+
+def reason(error: BaseException) -> str:
+    """One line: the message of the PreprocessingError behind `error`, or the kind and message of the first cause."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PreprocessingError):
+            return str(cause)
+        error, cause = cause, cause.__cause__
+    return " ".join(f"unexpected {type(error).__name__}: {error}".split())
