@@ -46,7 +46,7 @@ def draw_scanner(seed: int, group: str, index: int, field_of_view: np.ndarray) -
         spacing[rng.choice(3, p=(0.15, 0.1, 0.75))] = rng.uniform(2.0, 3.0)
     else:
         spacing *= rng.uniform(1.0, 1.3)
-    axes, signs = _ORIENTATIONS[(7 * index + int(rng.integers(48))) % 48]
+    axes, signs = _ORIENTATIONS[(7 * index + 5 * len(group) + seed) % 48]
     tilt = Rotation.from_euler("xyz", rng.uniform(-12, 12, 3) * (index % 4 > 0), degrees=True).as_matrix()
     linear_part = tilt[:, axes] * np.array(signs) * spacing[list(axes)]
     extent = np.abs(np.linalg.inv(linear_part)) @ (field_of_view / 2)
