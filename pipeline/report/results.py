@@ -52,23 +52,24 @@ def find_runs(runs: str | Path, methods: Iterable[str] | None = None) -> list[Ru
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a table of results; names and protocol cards stay text (a hash such as `12e4…` is no number)."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return pd.DataFrame({name: _typed(frame[name]) for name in frame.columns})
+    """Read a table of results; names and protocol cards stay text (a hash such as `12e4…` is no number).
+
+    Raises:
+        PipelineError: the file is no table, or has no row.
+    """
+    try:
+        names = pd.read_csv(path, nrows=0).columns
+        text = {name: str for name in names if name in TEXT or name.startswith(CARD)}
+        frame = pd.read_csv(path, converters={**text, **dict.fromkeys(FLAGS, _flag)})
+    except ValueError as error:
+        raise PipelineError(f"{path} is not a table of results: {error}") from error
+    if frame.empty:
+        raise PipelineError(f"{path} has no row; evaluate the method again")
+    return frame
 
 
-def _typed(column: pd.Series) -> pd.Series:
-    if column.name in FLAGS:
-        return column.str.lower().isin(["true", "1", "1.0", "yes"])
-    text = column.name in TEXT or str(column.name).startswith(CARD)
-    return column if text else _numbers(column)
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    """The column as numbers where every filled cell is one, as text otherwise; an empty cell is NaN."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    filled = ~column.str.lower().isin(["", "nan"])
-    return column if bool(numbers[filled].isna().any()) else numbers
+def _flag(cell: str) -> bool:
+    return cell.strip().lower() in ("true", "1", "1.0", "yes")
 
 
 def load_results(runs: str | Path, *, mixed: bool = False) -> pd.DataFrame:

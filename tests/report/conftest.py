@@ -19,3 +19,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_runs(runs: Path, tmp_path: Path) -> Path:
     """A copy that a test may change."""
     return Path(shutil.copytree(runs, tmp_path / "runs"))
+
+
+@pytest.fixture
+def two_runs(own_runs: Path) -> Path:
+    """A copy with one learned method and one floor, which a page is drawn of in a moment."""
+    for method in ("vae", "histeq", "untrained_amcons"):
+        shutil.rmtree(own_runs / method)
+    shutil.rmtree(own_runs / "amcons" / "seed-1")
+    return own_runs

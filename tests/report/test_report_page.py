@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.report import page
+from pipeline.report import load_results, page
+from pipeline.report.render import _commands
 from pipeline.report.results import find_runs
 
 VOID = {"meta", "source", "img", "br"}
@@ -76,51 +77,51 @@ def test_page_says_what_it_shows(shown: Page) -> None:
         assert words in shown.text
 
 
-def test_same_results_give_the_same_bytes_and_nothing_else_is_left(own_runs: Path) -> None:
-    before = {path.name for path in own_runs.iterdir()}
-    first = page(own_runs).read_bytes()
-    assert page(own_runs).read_bytes() == first
-    assert {path.name for path in own_runs.iterdir()} == before | {"report.html"}
+def test_same_results_give_the_same_bytes_and_nothing_else_is_left(two_runs: Path) -> None:
+    before = {path.name for path in two_runs.iterdir()}
+    first = page(two_runs).read_bytes()
+    assert page(two_runs).read_bytes() == first
+    assert {path.name for path in two_runs.iterdir()} == before | {"report.html"}
 
 
-def test_values_from_files_are_escaped(own_runs: Path) -> None:
+def test_values_from_files_are_escaped(two_runs: Path) -> None:
     evil = "<script>alert('x')</script>"
-    rewrite(own_runs, title=evil, card_dataset=f"{evil}&", card_versions=evil)
-    html = page(own_runs, command=f"make demo {evil}").read_text("utf-8")
+    rewrite(two_runs, title=evil, card_dataset=f"{evil}&", card_versions=evil)
+    html = page(two_runs, command=f"make demo {evil}").read_text("utf-8")
     assert "<script" not in html
     assert "make demo &lt;script&gt;" in html
 
 
-def test_real_data_have_no_banner(own_runs: Path) -> None:
-    rewrite(own_runs, card_simulated=False)
-    text = Page(page(own_runs)).text
+def test_real_data_have_no_banner(two_runs: Path) -> None:
+    rewrite(two_runs, card_simulated=False)
+    text = Page(page(two_runs)).text
     assert "SIMULATED" not in text
     assert "simulated)" not in text
 
 
-def test_mixed_protocols_need_to_be_asked_for_and_are_said(own_runs: Path) -> None:
-    path = own_runs / "vae" / "seed-0" / "metrics.csv"
+def test_mixed_protocols_need_to_be_asked_for_and_are_said(two_runs: Path) -> None:
+    path = two_runs / "intensity" / "seed-0" / "metrics.csv"
     pd.read_csv(path).assign(card_support="frame").to_csv(path, index=False)
     with pytest.raises(PipelineError, match="card_support"):
-        page(own_runs)
-    assert not (own_runs / "report.html").exists()
-    text = Page(page(own_runs, mixed=True)).text
+        page(two_runs)
+    assert not (two_runs / "report.html").exists()
+    text = Page(page(two_runs, mixed=True)).text
     assert "SEVERAL PROTOCOLS" in text
     assert "Protocol B" in text
 
 
-def test_runs_without_pictures_scans_or_thresholds_still_have_a_page(own_runs: Path) -> None:
-    shutil.rmtree(own_runs / "reference")
-    for run in find_runs(own_runs):
+def test_runs_without_pictures_scans_or_thresholds_still_have_a_page(two_runs: Path) -> None:
+    shutil.rmtree(two_runs / "reference")
+    for run in find_runs(two_runs):
         (run.folder / "scans.csv").unlink()
         (run.folder / "thresholds.json").unlink()
         (run.folder / "test.npz").unlink()
-    text = Page(page(own_runs)).text
+    text = Page(page(two_runs)).text
     assert "there is nothing to show here" in text
     assert "no figures per scan" in text
 
 
-def test_preset_is_the_mixin_of_the_command(own_runs: Path) -> None:
-    assert "--mixins demo --stage $stage" in Page(page(own_runs)).text
-    rewrite(own_runs, card_preset="paper")
-    assert "--mixins" not in Page(page(own_runs)).text
+def test_preset_is_the_mixin_of_the_command(runs: Path) -> None:
+    results = load_results(runs)
+    assert "--method vae --seed 0 --mixins demo --stage $stage" in _commands(results)
+    assert "--mixins" not in _commands(results.assign(card_preset="paper"))

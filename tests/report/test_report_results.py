@@ -81,6 +81,16 @@ def test_no_results_and_unknown_methods_are_refused(runs: Path, tmp_path: Path) 
         find_runs(runs, ["amcns"])
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is not a table of results"), (b'"a', "is not a table"), (b"method,seed\n", "has no row")],
+)
+def test_damaged_results_are_refused_by_file(own_runs: Path, content: bytes, message: str) -> None:
+    (own_runs / "vae" / "seed-0" / "metrics.csv").write_bytes(content)
+    with pytest.raises(PipelineError, match=f"vae/seed-0/metrics.csv {message}"):
+        load_results(own_runs)
+
+
 def test_runs_follow_the_given_order_and_seeds_are_numbers(own_runs: Path) -> None:
     (own_runs / "amcons" / "seed-1").rename(own_runs / "amcons" / "seed-10")
     (own_runs / "amcons" / "seed-0").rename(own_runs / "amcons" / "seed-2")
