@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,7 +10,15 @@ from monai.engines import PrepareBatch
 
 
 class PrepareSlices(PrepareBatch):
-    """Network input = the image; target = the whole batch on the device, so that losses may use the brain mask."""
+    """Network input = the image; target = the whole batch on the device, so that losses may use the brain mask.
+
+    Args:
+        corruption: `batch -> image`, what the network sees instead; the image of the batch stays the target. None: the
+            image itself.
+    """
+
+    def __init__(self, corruption: Callable[[dict[str, Any]], torch.Tensor] | None = None) -> None:
+        self.corruption = corruption
 
     def __call__(
         self,
@@ -22,4 +31,4 @@ class PrepareSlices(PrepareBatch):
             key: value.to(device=device, non_blocking=non_blocking) if isinstance(value, torch.Tensor) else value
             for key, value in batchdata.items()
         }
-        return tensors["image"], tensors
+        return (self.corruption(tensors) if self.corruption else tensors["image"]), tensors

@@ -7,13 +7,17 @@ from pipeline.handlers.maps import MapWriter
 from pipeline.handlers.results import Results
 from pipeline.handlers.score_histogram import ScoreHistogramHandler
 from pipeline.handlers.training_log import TrainingLog
+from pipeline.handlers.tuning import HealthyObjective, LabelledPrecision, Tuning
 
 __all__ = [
     "Calibrate",
+    "HealthyObjective",
+    "LabelledPrecision",
     "MapWriter",
     "ResumableCheckpoint",
     "Results",
     "ScoreHistogramHandler",
     "TrainingLog",
+    "Tuning",
     "protocol_card",
 ]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 PACKAGES = ("lesionless", "monai", "torch")
 
 
-def protocol_card(manifest: dict[str, Any], erosion_mm: float, preset: str) -> dict[str, Any]:
+def protocol_card(
+    manifest: dict[str, Any], erosion_mm: float, preset: str, postprocessing: Sequence[Any] = ()
+) -> dict[str, Any]:
     """Protocol of a run on a prepared dataset, as columns `card_*` of its result row.
 
     Args:
         manifest: of the dataset. erosion_mm: rim of the brain left out of the support, in mm.
         preset: the paper's settings, or the name that a mixin gave.
+        postprocessing: steps that every map goes through, named by their `str()`.
     """
     split = sorted((item["split"], item["subject"]) for item in manifest["items"])
     return {
@@ -28,7 +32,7 @@ def protocol_card(manifest: dict[str, Any], erosion_mm: float, preset: str) -> d
         "image_size": manifest["image_size"],
         "support": f"brain eroded {erosion_mm:g} mm" if erosion_mm else "brain",
         "min_lesion_share": manifest.get("min_lesion_share", 0.0),
-        "postprocessing": "none",
+        "postprocessing": ", ".join(map(str, postprocessing)) or "none",
         "preset": preset,
         "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES),
     }

@@ -18,7 +18,7 @@ class TrainingLog:
 
     Args:
         path: CSV with the columns epoch, loss and the terms of the objective.
-        objective: the loss, whose `terms` are read after every iteration.
+        objective: the loss, whose `terms` are read after every iteration; those of `state.output["terms"]` are added.
         title: shown beside the progress bar.
     """
 
@@ -37,7 +37,7 @@ class TrainingLog:
 
     def _add(self, engine: Engine) -> None:
         output: Any = engine.state.output
-        values = {"loss": output["loss"], **self.objective.terms}
+        values = {"loss": output["loss"], **self.objective.terms, **output.get("terms", {})}
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value.detach()
 

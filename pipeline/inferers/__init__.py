@@ -1,8 +1,25 @@
 """(slices of one volume, network) -> anomaly map."""
 
 from pipeline.inferers.attention import ActivationMap
+from pipeline.inferers.generator import EncodeToFixedGenerator, Generate
 from pipeline.inferers.intensity import HistogramRank, Intensity
+from pipeline.inferers.monte_carlo import MonteCarlo
 from pipeline.inferers.precision import Forward
-from pipeline.inferers.residual import Residual
+from pipeline.inferers.residual import FeatureResidual, GradientWeightedResidual, Residual
+from pipeline.inferers.restoration import Restoration
+from pipeline.inferers.scorer import Scorer
 
-__all__ = ["ActivationMap", "Forward", "HistogramRank", "Intensity", "Residual"]
+__all__ = [
+    "ActivationMap",
+    "EncodeToFixedGenerator",
+    "FeatureResidual",
+    "Forward",
+    "Generate",
+    "GradientWeightedResidual",
+    "HistogramRank",
+    "Intensity",
+    "MonteCarlo",
+    "Residual",
+    "Restoration",
+    "Scorer",
+]

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from pipeline.networks.autoencoder import AutoencoderOutput
+from pipeline.networks.gan import ImageCritic
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 Pairing = Callable[[AutoencoderOutput, dict[str, Any]], Pair]
@@ -137,7 +138,7 @@ class IziLoss(nn.Module):
         critic: its `features` are f. kappa: κ ≥ 0, 1 in the paper.
     """
 
-    def __init__(self, critic: nn.Module, kappa: float = 1.0) -> None:
+    def __init__(self, critic: ImageCritic, kappa: float = 1.0) -> None:
         super().__init__()
         self.critic = critic
         self.kappa = kappa

@@ -118,9 +118,10 @@ class ResNetAutoencoder(nn.Module):
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Logits [N, 1, H, W] of latent vectors `z` [N, d]."""
         x = self.from_latent(z).reshape(len(z), -1, self.grid, self.grid)
-        for block in self.decoder[:-1]:
+        *blocks, to_logits = self.decoder
+        for block in blocks:
             x = self.dropout(block(x))
-        return self.decoder[-1](x)
+        return to_logits(x)
 
     def forward(self, image: torch.Tensor, sample: bool | None = None) -> AutoencoderOutput:
         """Encode and decode `image` [N, 1, H, W]; `sample` z or decode its mean (None: sample while training)."""

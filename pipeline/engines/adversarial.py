@@ -1,0 +1,77 @@
+"""Training against a critic."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from monai.engines import SupervisedTrainer
+from torch import nn
+
+from pipeline.losses.adversarial import Pairing, StandardGAN, WassersteinGP, image_pair
+
+
+@contextlib.contextmanager
+def without_gradients(module: nn.Module) -> Iterator[None]:
+    """Parameters of `module` collect no gradient inside; gradients still pass through it."""
+    wanted = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    try:
+        for parameter in wanted:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in wanted:
+            parameter.requires_grad_(True)
+
+
+class AdversarialTrainer(SupervisedTrainer):
+    """MONAI's SupervisedTrainer with critic steps before each step of the network.
+
+    No gradient passes between the two: a critic step sees the network's output without its graph, and while the
+    network is updated the critic's parameters collect nothing. All critic steps of an iteration see the same real
+    images, and new draws where the network or the pairing draws. Means of the critic's terms are in
+    `state.output["terms"]` for the training log.
+
+    Args:
+        critic: scores [N] of what the pairing returns. critic_optimizer: over its parameters.
+        game: StandardGAN or WassersteinGP. pairing: `(output, batch) -> (real, fake)`.
+        critic_steps: per iteration, ≥ 1.
+        kwargs: of SupervisedTrainer; its `loss_function` holds the network's side of the game (FoolCritic).
+    """
+
+    def __init__(
+        self,
+        critic: nn.Module,
+        critic_optimizer: torch.optim.Optimizer,
+        game: StandardGAN | WassersteinGP,
+        pairing: Pairing = image_pair,
+        critic_steps: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.critic = critic
+        self.critic_optimizer = critic_optimizer
+        self.game = game
+        self.pairing = pairing
+        self.critic_steps = critic_steps
+
+    def _iteration(self, engine: Any, batchdata: dict[str, torch.Tensor]) -> dict:
+        inputs, batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs)
+        steps = [self._critic_step(inputs, batch) for _ in range(self.critic_steps)]
+        with without_gradients(self.critic):
+            output = super()._iteration(engine, batchdata)
+        output["terms"] = {name: torch.stack([step[name] for step in steps]).mean() for name in steps[0]}
+        return output
+
+    def _critic_step(self, inputs: torch.Tensor, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+        self.network.train()
+        self.critic.train()
+        with torch.no_grad():
+            real, fake = self.pairing(self.inferer(inputs, self.network), batch)
+        self.critic_optimizer.zero_grad(set_to_none=True)
+        terms = self.game.critic_terms(self.critic, real, fake)
+        torch.stack(list(terms.values())).sum().backward()
+        self.critic_optimizer.step()
+        return {name: value.detach() for name, value in terms.items()}

@@ -1,0 +1,92 @@
+"""Anomaly maps of networks that answer differently at each pass."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from monai.inferers import Inferer
+from torch import nn
+
+from pipeline.errors import PipelineError
+
+STATISTICS = ("mean", "std")
+
+
+@contextlib.contextmanager
+def active_dropout(network: nn.Module) -> Iterator[int]:
+    """Dropout layers of `network` in training mode inside, all else as it is; yields how many there are (p > 0)."""
+    layers = [m for m in network.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0]
+    before = [layer.training for layer in layers]
+    try:
+        for layer in layers:
+            layer.train()
+        yield len(layers)
+    finally:
+        for layer, training in zip(layers, before, strict=True):
+            layer.train(training)
+
+
+class MonteCarlo(Inferer):
+    """Mean or standard deviation of `|x − x̂|` over passes with dropout active (Pawlowski et al. 2018).
+
+    Both are updated pass by pass (Chan et al. 1983), so memory does not grow with `passes`.
+
+    Args:
+        passes: ≥ 2. statistic: `mean` or `std` (n − 1 in the denominator).
+        sample: whether each pass also samples the latent vector; needs a network that takes `sample`.
+        images: slices × passes in one forward pass. seed: of the draws; the caller's random state is left alone.
+
+    Raises:
+        PipelineError: fewer than two passes, another statistic, or a network that answers the same each time.
+    """
+
+    def __init__(
+        self, passes: int = 100, statistic: str = "mean", sample: bool = False, images: int = 32, seed: int = 0
+    ) -> None:
+        super().__init__()
+        if passes < 2:
+            raise PipelineError(f"Monte-Carlo inference needs at least 2 passes, got {passes}")
+        if statistic not in STATISTICS:
+            raise PipelineError(f"unknown statistic '{statistic}'; available: {', '.join(STATISTICS)}")
+        self.passes = passes
+        self.statistic = statistic
+        self.sample = sample
+        self.images = images
+        self.seed = seed
+
+    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Map [N, 1, H, W] of the slices `inputs` [N, 1, H, W] in [0, 1]."""
+        return self.moments(inputs, network)[STATISTICS.index(self.statistic)]
+
+    def moments(self, inputs: torch.Tensor, network: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation maps, each [N, 1, H, W]."""
+        devices = [inputs.device] if inputs.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), active_dropout(network) as layers:
+            if not layers and not self.sample:
+                raise PipelineError("Monte-Carlo inference needs a network with dropout, or sample: true")
+            torch.manual_seed(self.seed)
+            parts = [self._moments(part, network) for part in inputs.split(self.images)]
+        means, deviations = zip(*parts, strict=True)
+        return torch.cat(means), torch.cat(deviations)
+
+    def _moments(self, image: torch.Tensor, network: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        mean, squares = torch.zeros_like(image), torch.zeros_like(image)
+        done = 0
+        while done < self.passes:
+            now = min(max(1, self.images // len(image)), self.passes - done)
+            residuals = self._residuals(image, network, now)
+            fresh = residuals.mean(dim=0)
+            shift = fresh - mean
+            squares += (residuals - fresh).square().sum(dim=0) + shift.square() * (done * now / (done + now))
+            mean += shift * (now / (done + now))
+            done += now
+        return mean, (squares / (self.passes - 1)).sqrt()
+
+    def _residuals(self, image: torch.Tensor, network: Any, passes: int) -> torch.Tensor:
+        """Absolute residuals [passes, n, 1, H, W]."""
+        stack = image.repeat(passes, 1, 1, 1)
+        output = network(stack, sample=True) if self.sample else network(stack)
+        return (stack - output.reconstruction.float()).abs().unflatten(0, (passes, len(image)))

@@ -1,0 +1,112 @@
+"""Anomaly maps by restoration: the nearest image that the model finds normal."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from monai.inferers import Inferer
+
+from pipeline.inferers.chunks import by_chunks
+from pipeline.inferers.precision import autocast
+from pipeline.losses.reconstruction import negative_elbo
+
+SMOOTH = 1e-3
+GROW, SHRINK = 1.5, 0.5
+
+
+def total_variation(difference: torch.Tensor) -> torch.Tensor:
+    """`Σ √(d_x² + ε²) − ε + √(d_y² + ε²) − ε` of each image, [N]: anisotropic, ε = 1e-3 for a gradient at 0."""
+
+    def smooth(step: torch.Tensor) -> torch.Tensor:
+        return ((step.square() + SMOOTH**2).sqrt() - SMOOTH).flatten(1).sum(dim=1)
+
+    return smooth(difference.diff(dim=-1)) + smooth(difference.diff(dim=-2))
+
+
+def bernoulli_entropy(image: torch.Tensor) -> torch.Tensor:
+    """`−Σ x log x + (1 − x) log(1 − x)` of each image, [N]: what the cross entropy with itself costs."""
+    return -(torch.special.xlogy(image, image) + torch.special.xlog1py(1 - image, -image)).flatten(1).sum(dim=1)
+
+
+class Restored(NamedTuple):
+    """Restored images [N, 1, H, W], and the objective before and after every step, [steps + 1, N]."""
+
+    image: torch.Tensor
+    objective: torch.Tensor
+
+
+class Restoration(Inferer):
+    """`|x − x̃|`, x̃ the restored image (You et al. 2019; Chen et al. 2020), all slices of a chunk side by side.
+
+    x̃ descends `J(x̃) = L_R(x̃) + KL(x̃) + λ_TV TV(x − x̃)` from x, clipped to [0, 1]. Each image has its own step: a
+    trial that does not lower J of an image is discarded and its step halved, else its step grows by half. So J never
+    rises, whatever the step to start with, and one step costs one forward and backward pass.
+
+    Args:
+        steps: trials. step: to start with. tv_weight: λ_TV ≥ 0, high values keep the restored image near the image.
+        relative: subtract the entropy of x̃ from L_R. The cross entropy is linear in its target, so without this the
+            descent drives a pixel to 0 or 1 rather than to its reconstruction.
+        chunk: slices at work at a time. precision: of the network, see Forward.
+    """
+
+    def __init__(
+        self,
+        steps: int = 100,
+        step: float = 0.01,
+        tv_weight: float = 1.0,
+        relative: bool = False,
+        chunk: int | None = 32,
+        precision: str = "fp32",
+    ) -> None:
+        super().__init__()
+        self.steps = steps
+        self.step = step
+        self.tv_weight = tv_weight
+        self.relative = relative
+        self.chunk = chunk
+        self.precision = precision
+        self.last_objective = float("nan")
+
+    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Map [N, 1, H, W] of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
+        objectives: list[torch.Tensor] = []
+
+        def residual(image: torch.Tensor) -> torch.Tensor:
+            restored = self.restore(image, network)
+            objectives.append(restored.objective[-1])
+            return (image - restored.image).abs()
+
+        anomaly = by_chunks(residual, inputs, self.chunk)
+        self.last_objective = float(torch.cat(objectives).mean())
+        return anomaly
+
+    def restore(self, image: torch.Tensor, network: Any) -> Restored:
+        """Restore images [N, 1, H, W] in [0, 1]."""
+        current = image.detach().clone()
+        objective, gradient = self._evaluate(current, image, network)
+        step = torch.full_like(objective, self.step)
+        trace = [objective]
+        for _ in range(self.steps):
+            trial = (current - step[:, None, None, None] * gradient).clamp(0, 1)
+            value, slope = self._evaluate(trial, image, network)
+            better = value < objective
+            pixels = better[:, None, None, None]
+            current, gradient = torch.where(pixels, trial, current), torch.where(pixels, slope, gradient)
+            objective = torch.where(better, value, objective)
+            step = step * torch.where(better, GROW, SHRINK)
+            trace.append(objective)
+        return Restored(current, torch.stack(trace))
+
+    def _evaluate(self, restored: torch.Tensor, image: torch.Tensor, network: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """J of each image [N], and its gradient [N, 1, H, W]."""
+        with torch.enable_grad():
+            leaf = restored.detach().requires_grad_()
+            with autocast(self.precision, leaf.device):
+                output = network(leaf)
+            objective = negative_elbo(output, leaf) + self.tv_weight * total_variation(image - leaf)
+            gradient = torch.autograd.grad(objective.sum(), leaf)[0]
+        if self.relative:
+            inside = leaf.detach().clamp(1e-4, 1 - 1e-4)
+            return objective.detach() - bernoulli_entropy(leaf.detach()), gradient + torch.logit(inside)
+        return objective.detach(), gradient
