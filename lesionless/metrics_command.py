@@ -57,7 +57,7 @@ def metrics(
     replicates: Annotated[int, typer.Option(help="Bootstrap replicates over scans.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
 ) -> None:
-    """Measure anomaly maps against labels: average precision and AUROC with bounds and intervals, Dice at thresholds."""
+    """Measure anomaly maps: average precision and AUROC with bounds and intervals, Dice at thresholds."""
     console = Console()
     scans = [] if merge_files else _pair(paths, brain)
     support = support or ("frame" if brain is None else "brain")

@@ -71,7 +71,7 @@ def snap(threshold: float, bits: int = 20) -> float:
 
     Raises PipelineError for a threshold that is not a finite float32.
     """
-    single = np.float32(threshold) if abs(threshold) <= np.finfo(np.float32).max else np.float32(np.nan)
+    single = np.float32(threshold) if abs(threshold) <= float(np.finfo(np.float32).max) else np.float32(np.nan)
     if not math.isfinite(single):
         raise PipelineError(f"threshold {threshold} is not a finite float32 number")
     if float(single) < threshold:

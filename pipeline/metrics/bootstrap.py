@@ -36,10 +36,11 @@ def replicate(
 ) -> dict[str, Array]:
     """Figures of patients drawn with replacement: `auprc`, `auroc`, `dice@oracle` and `dice@<rule>`, each [replicates].
 
-    Bins are joined to about 4,096 groups of like mass first, so that one replicate is one row of a matrix product;
-    this moves AP by less than 1e-4. A replicate that lacks a class is nan. `subjects` maps scan ids to patients;
-    without it each scan is a patient. Two histograms of the same scans, drawn with the same seed, have the same
-    patients in each replicate.
+    Bins are joined to at most 4,096 groups first, so that a replicate is one row of a matrix product; this moves AP by
+    about 1e-4. A replicate that lacks a class is nan. Two histograms of the same scans that are drawn with the same
+    seed have the same patients in each replicate.
+
+    subjects: patients of scan ids; without it each scan is a patient.
     """
     scans = histogram.scans
     patients, owner = np.unique([(subjects or {}).get(scan, scan) for scan in scans], return_inverse=True)
@@ -59,14 +60,20 @@ def replicate(
 
 
 def _coarse(histogram: ScoreHistogram) -> tuple[Array, Array]:
-    """Positives and negatives of each scan, [scans, groups], by descending score."""
+    """Positives and negatives of each scan, [scans, groups], by descending score.
+
+    Neighbouring bins are joined by their share of the positives, of the negatives and of the logarithm of the rank, so
+    that the few pixels of the highest scores, on which precision turns, stay apart.
+    """
     pooled = histogram.pooled()
-    mass = sum(part / max(part.sum(), 1) for part in (pooled.positives, pooled.negatives)).cumsum()
+    shares = [part[::-1].cumsum() / max(part.sum(), 1) for part in (pooled.positives, pooled.negatives)]
+    rank = np.log1p((pooled.positives + pooled.negatives)[::-1].cumsum())
+    mass = sum(shares) + rank / rank[-1]
     _, group = np.unique(np.floor(mass / mass[-1] * COARSE_BINS * (1 - 1e-12)), return_inverse=True)
     rows: list[list[Array]] = [[], []]
     for scan in histogram.scans:
         counts = histogram.scan(scan)
-        where = group[-1] - group[np.searchsorted(pooled.bins, counts.bins)]
+        where = group[::-1][np.searchsorted(pooled.bins, counts.bins)]
         for row, part in zip(rows, (counts.positives, counts.negatives), strict=True):
             row.append(np.bincount(where, part, group[-1] + 1).astype(np.float64))
     return np.array(rows[0]), np.array(rows[1])
@@ -84,7 +91,7 @@ def _figures(p: Array, n: Array) -> dict[str, Array]:
     n_positive, n_negative = tp[:, -1], fp[:, -1]
     pairs = (p * (n_negative[:, None] - fp + n / 2)).sum(1)
     return {
-        "auprc": _share((p * _share(tp, tp + fp)).sum(1), n_positive),
+        "auprc": _share((p * _share(tp, tp + fp, empty=0.0)).sum(1), n_positive),
         "auroc": _share(pairs, n_positive * n_negative),
         "dice@oracle": np.where(n_positive > 0, (2 * tp / (tp + fp + n_positive[:, None]).clip(1)).max(1), np.nan),
     }

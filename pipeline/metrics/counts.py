@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.metrics.bins import highest_score, lowest_score, snap
+from pipeline.metrics.bins import highest_score, infinite_bin, lowest_score, snap
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class Counts:
     def tied(self) -> NDArray[np.bool_]:
         """[K] bins that hold a single score, so that the order inside is known."""
         return self.bins % 2 == 0
+
+    def possible(self) -> bool:
+        """Whether bins ascend inside their range and no count is negative."""
+        ascending = (np.diff(self.bins) > 0).all() and (np.abs(self.bins) < infinite_bin(self.bits)).all()
+        return bool(ascending and (self.negatives >= 0).all() and (self.positives >= 0).all())
 
     def at_least(self, threshold: float) -> tuple[int, int]:
         """Lesion and normal pixels with `score >= snap(threshold)`."""

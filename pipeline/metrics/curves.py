@@ -53,9 +53,9 @@ def _bounded(value: float, lower: float, upper: float) -> Bounded:
 def average_precision(counts: Counts) -> Bounded:
     """Average precision, `Σ (R_n − R_{n−1}) P_n`, each bin as one step of ties; nan without a lesion pixel.
 
-    Bounds, with T and F the lesion and normal pixels above a bin of p and n: best with all p first, `p (T+p) /
-    (T+p+F)`; worst with all n first, `Σ_{k=1..p} (T+k) / (T+k+F+n)`, from below by `p − (F+n) log(1 + p /
-    (T+F+n+½))`. A bin of a single score is known exactly.
+    Bounds, with T and F the lesion and normal pixels above a bin of p and n: best with all p first,
+    `p (T+p) / (T+p+F)`; worst with all n first, `Σ_{k=1..p} (T+k) / (T+k+F+n)`, taken from below as
+    `p − (F+n) log(1 + p / (T+F+n+½))`. A bin of a single score is known exactly.
     """
     p, n, tp, fp = (part[counts.positives[::-1] > 0] for part in _descending(counts))
     tied = counts.tied[::-1][counts.positives[::-1] > 0]

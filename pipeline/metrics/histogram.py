@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +14,9 @@ from pipeline.metrics.bins import bin_of, infinite_bin, last_bin
 from pipeline.metrics.counts import Counts
 from pipeline.metrics.scan_counts import ScanCounts
 
-CHUNK = {"cpu": 2**18, "cuda": 2**22}
+# Small enough for the CPU's cache and below the size at which torch starts threads, whose barriers cost more than they
+# save; on CUDA large enough to hide the launch of a kernel.
+CHUNK = {"cpu": 2**15, "cuda": 2**22}
 OPEN_SCANS = 2
 MAX_COUNT = 2**31 - 1
 
@@ -38,12 +41,14 @@ class ScoreHistogram(ScanCounts):
         super().__init__(bits, support)
         self._tables: dict[str, Tensor] = {}
         self._pixels: dict[str, int] = {}
+        self._spare: Tensor | None = None
 
     def reset(self) -> None:
         """Forget all scans."""
         super().reset()
         self._tables.clear()
         self._pixels.clear()
+        self._spare = None
 
     def update(
         self,
@@ -106,8 +111,9 @@ class ScoreHistogram(ScanCounts):
         if scan not in self._tables:
             while len(self._tables) >= OPEN_SCANS:
                 self._close(next(iter(self._tables)))
-            size = 2 * (2 * last_bin(self.bits) + 1) + 2
-            self._tables[scan], self._pixels[scan] = torch.zeros(size, dtype=torch.int32, device=device), 0
+            if self._spare is None or self._spare.device != device:
+                self._spare = torch.zeros(2 * (2 * last_bin(self.bits) + 1) + 2, dtype=torch.int32, device=device)
+            self._tables[scan], self._pixels[scan], self._spare = self._spare, 0, None
         self._pixels[scan] += pixels
         return self._tables[scan]
 
@@ -122,16 +128,22 @@ class ScoreHistogram(ScanCounts):
     def _close(self, scan: str) -> None:
         """Compact the table of a scan to its occupied bins, on the host."""
         self._refuse_bad(scan)
-        bins = self._tables.pop(scan)[:-2].view(2, -1)
+        table = self._tables.pop(scan)
         del self._pixels[scan]
-        occupied = (bins[0] + bins[1]).nonzero()[:, 0]
-        negatives, positives = bins[:, occupied].cpu().numpy()
-        numbers = (occupied - last_bin(self.bits)).to(torch.int32).cpu().numpy()
-        self.add(scan, Counts(numbers, negatives, positives, self.bits))
+        bins = table[:-2].view(2, -1).cpu().numpy()
+        occupied = np.flatnonzero(bins[0] + bins[1])
+        numbers = (occupied - last_bin(self.bits)).astype(np.int32)
+        self.add(scan, Counts(numbers, bins[0, occupied], bins[1, occupied], self.bits))
+        if table.device.type == "cpu":
+            # Emptied where it was filled, a table need not be allocated again for the next scan.
+            bins[:, occupied] = 0
+            table[-2:] = 0
+            self._spare = table
 
     def _settle(self) -> None:
         for scan in list(self._tables):
             self._close(scan)
+        self._spare = None
 
 
 def _flat(images: Tensor) -> Tensor:

@@ -25,8 +25,8 @@ State = TypeVar("State", bound="ScanCounts")
 class ScanCounts:
     """Counts of each scan, by its id.
 
-    bits: resolution of the bins, 10 to 22. support: what was counted, in words (`brain`, `brain eroded 3 px`,
-    `frame`); counts of different supports never merge.
+    bits: resolution of the bins, 10 to 22.
+    support: what was counted, in words (`brain`, `brain eroded 3 px`, `frame`); different supports never merge.
     """
 
     def __init__(self, bits: int = 20, support: str = "brain") -> None:
@@ -153,6 +153,8 @@ class ScanCounts:
         columns = zip(*(np.split(data[name], stops) for name in ("bins", "negatives", "positives")), strict=True)
         for scan, volume, (bins, negatives, positives) in zip(data["scans"], data["voxel_ml"], columns, strict=False):
             counts = Counts(bins, negatives, positives, loaded.bits)
+            if not counts.possible():
+                raise PipelineError(f"{path} is damaged: scan '{scan}' has impossible counts")
             loaded.add(str(scan), counts, None if np.isnan(volume) else float(volume))
         return loaded
 

@@ -10,9 +10,11 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.metrics import curves
 from pipeline.metrics.bootstrap import interval, replicate
+from pipeline.metrics.counts import Counts
 from pipeline.metrics.histogram import ScoreHistogram
 from pipeline.metrics.thresholds import Threshold, oracle
 
+WIDE = 0.005
 logger = logging.getLogger(__name__)
 
 
@@ -25,15 +27,19 @@ def summarise(
 ) -> dict[str, float]:
     """Figures of a test set by their column names; nan where one is undefined.
 
-    `auprc`, `auroc` with `_lower` and `_upper` (what binning allows) and `_ci_low`, `_ci_high` (95 % over patients);
-    `auprc_trapezoid`, `overlap_share`, `lesion_share`, `n_scans`, `n_subjects`, `n_empty_scans` (no lesion in the
-    label); for `oracle` and each threshold the pooled `dice@`, `iou@`, `precision@`, `recall@`, `fpr@` with
-    `dice_ci_low@`, `dice_ci_high@`, and over scans `scan_dice@`, `scan_dice_sd@`, `n_empty_both@` (empty mask of an
-    empty label, Dice 1), `healthy_ml@` and `healthy_ml_p95@` (false lesion in scans without one). Raises
-    PipelineError for a threshold that was learnt on another support.
+    Over all thresholds: `auprc` and `auroc`, each with `_lower`, `_upper` (what the binning allows) and `_ci_low`,
+    `_ci_high` (95 % over patients); `auprc_trapezoid`, `overlap_share`, `lesion_share`, `n_scans`, `n_subjects`,
+    `n_empty_scans` (no lesion in the label).
+
+    For `oracle` and each threshold, `@<rule>`: pooled `dice`, `iou`, `precision`, `recall`, `fpr`, `dice_ci_low`,
+    `dice_ci_high`; over scans `scan_dice`, `scan_dice_sd`, `n_empty_both` (an empty mask of an empty label, Dice 1),
+    and in scans without lesion `healthy_ml`, `healthy_ml_p95` (false lesion in mL).
+
+    Logs what is undefined or known roughly. Raises PipelineError for a threshold that was learnt on another support.
     """
     pooled = test.pooled()
     thresholds = with_oracle(test, thresholds)
+    samples = replicate(test, thresholds, replicates, seed, subjects)
     scans = scan_table(test, thresholds)
     row = {
         "n_scans": float(len(scans)),
@@ -43,18 +49,22 @@ def summarise(
         "auprc_trapezoid": curves.auprc_trapezoid(pooled),
         "overlap_share": curves.overlap_share(pooled),
     }
-    samples = replicate(test, thresholds, replicates, seed, subjects)
     for name, figure in (("auprc", curves.average_precision(pooled)), ("auroc", curves.auroc(pooled))):
-        if np.isnan(figure.value):
-            logger.warning("%s is undefined: %d lesion, %d normal pixels", name, pooled.n_positive, pooled.n_negative)
-        low, high = interval(samples[name])
+        _log_doubts(name, figure, pooled)
         row |= {name: figure.value, f"{name}_lower": figure.lower, f"{name}_upper": figure.upper}
-        row |= {f"{name}_ci_low": low, f"{name}_ci_high": high}
+        row[f"{name}_ci_low"], row[f"{name}_ci_high"] = interval(samples[name])
     for threshold in thresholds:
         low, high = interval(samples[f"dice@{threshold.rule}"])
         row |= _at(test, threshold, scans)
         row |= {f"dice_ci_low@{threshold.rule}": low, f"dice_ci_high@{threshold.rule}": high}
     return row
+
+
+def _log_doubts(name: str, figure: curves.Bounded, pooled: Counts) -> None:
+    if np.isnan(figure.value):
+        logger.warning("%s is undefined: %d lesion, %d normal pixels", name, pooled.n_positive, pooled.n_negative)
+    elif figure.upper - figure.lower > WIDE:
+        logger.warning("%s lies in %.4f to %.4f: its scores fill few bins, count with more bits", name, *figure[1:])
 
 
 def with_oracle(test: ScoreHistogram, thresholds: Sequence[Threshold]) -> list[Threshold]:

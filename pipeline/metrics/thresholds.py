@@ -22,9 +22,10 @@ Subjects = Mapping[str, str]
 class Threshold:
     """Masks are `score >= value`.
 
-    rule: name of the rule and of the table's column (`val_op`, `p95`, `oracle`, ...). value: a bin edge. source:
-    where it was learnt, with the sha256 of that histogram. n_subjects: how many subjects that were. support: which
-    pixels. parameters: what the rule was given.
+    rule: its name, and that of the table's columns (`val_op`, `p95`, `oracle`, ...).
+    value: a bin edge, so that counts and maps give the same figures.
+    source: where it was learnt, with the sha256 of that histogram. n_subjects: how many subjects that were.
+    support: which pixels were looked at. parameters: what the rule was given.
     """
 
     rule: str
@@ -75,7 +76,7 @@ def healthy_fpr(normals: ScoreHistogram, rate: float = 0.01, subjects: Subjects 
     """Smallest threshold at which the false positive share, averaged over the normals, is at most `rate`."""
     if not 0 < rate < 1:
         raise PipelineError(f"healthy false positive rate {rate} is not available; choose a number between 0 and 1")
-    scans = [_normals(normals).scan(scan) for scan in normals.scans]
+    scans = [normals.scan(scan) for scan in _normals(normals).scans]
     edges = np.unique(np.concatenate([scan.bins for scan in scans]))
     share = np.zeros(len(edges))
     for scan in scans:
@@ -92,8 +93,9 @@ def conformal(normals: ScoreHistogram, alpha: float, ml: float, subjects: Subjec
 
     Split conformal over subjects (Vovk 2005): with t_i the smallest threshold that leaves at most `ml` in all scans
     of normal i, the value is the ⌈(n + 1)(1 − α)⌉-th smallest t_i. It holds for subjects exchangeable with the n
-    normals, on average over their draw. Raises PipelineError for α < 1 / (n + 1), for scans of unknown voxel volume
-    and for labelled lesions.
+    normals, on average over their draw.
+
+    Raises PipelineError for α < 1 / (n + 1), for scans of unknown voxel volume and for scans with a lesion.
     """
     highest: dict[str, float] = {}
     for scan in _normals(normals).scans:
