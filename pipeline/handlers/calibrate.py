@@ -12,17 +12,18 @@ from pipeline.metrics.thresholds import operating_point, percentile
 
 
 class Calibrate:
-    """When the labelled validation scans have been scored: `thresholds.json`, `calibration.npz`, `validation.npz`.
+    """When the last calibration scan has been scored: `thresholds.json`, `calibration.npz`, `validation.npz`.
 
     `p<q>` are percentiles of the support pixels of held-out normals; `val_op` is the best pooled Dice on validation.
 
     Args:
-        normals: histogram of the held-out normals, filled before. validation: of the labelled validation scans.
+        normals: histogram of the held-out normals. validation: of the labelled validation scans; None where there are
+            none, then there is no `val_op`.
         percentiles: each in (0, 100).
     """
 
     def __init__(
-        self, normals: ScoreHistogram, validation: ScoreHistogram, percentiles: Sequence[float], output_dir: str
+        self, normals: ScoreHistogram, validation: ScoreHistogram | None, percentiles: Sequence[float], output_dir: str
     ) -> None:
         self.normals = normals
         self.validation = validation
@@ -34,7 +35,9 @@ class Calibrate:
 
     def _write(self, engine: Engine) -> None:
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        thresholds = [operating_point(self.validation), *(percentile(self.normals, q) for q in self.percentiles)]
+        thresholds = [percentile(self.normals, q) for q in self.percentiles]
         self.normals.save(self.output_dir / "calibration.npz")
-        self.validation.save(self.output_dir / "validation.npz")
+        if self.validation is not None:
+            thresholds.insert(0, operating_point(self.validation))
+            self.validation.save(self.output_dir / "validation.npz")
         save_thresholds(self.output_dir / "thresholds.json", thresholds)
