@@ -12,9 +12,9 @@ from rich.table import Table
 
 from lesionless.metrics_command import metrics
 from pipeline import report
+from pipeline.catalogue import available_methods, method_table
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import collect, run_leaderboard
-from pipeline.workflow import available_methods
 from preprocessing.datasets import find_scans
 from preprocessing.errors import PreprocessingError
 from preprocessing.phantom import write_cohort
@@ -81,9 +81,9 @@ def show(runs: Annotated[Path, typer.Argument(help="Folder of results.")]) -> No
 
 
 @app.command("methods")
-def list_methods() -> None:
+def list_methods(markdown: Annotated[bool, typer.Option(help="Print bundles/README.md.")] = False) -> None:
     """List the installed methods."""
-    Console().print("\n".join(available_methods()))
+    typer.echo(method_table() if markdown else "\n".join(available_methods()), nl=not markdown)
 
 
 def main() -> None:

@@ -7,48 +7,13 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from pydoc import locate
 from typing import Any
 
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-import bundles
+from pipeline.catalogue import BASE, method_file, mixin_file
 from pipeline.errors import PipelineError, report_in_one_line
-
-BASE = bundles.ROOT / "base" / "configs"
-
-
-def available_methods() -> list[str]:
-    """Names of the installed methods: the folders of `bundles/` with a `configs/method.yaml`."""
-    return sorted(path.parent.parent.name for path in bundles.ROOT.glob("*/configs/method.yaml"))
-
-
-def method_file(method: str) -> Path:
-    """The YAML of an installed method, or of a method of one's own given by path (`*.yaml`).
-
-    Raises:
-        PipelineError: no such method or file; the message lists the choices.
-    """
-    path = Path(method) if method.endswith(".yaml") else bundles.ROOT / method / "configs" / "method.yaml"
-    if not path.is_file() or method == "base":
-        raise PipelineError(
-            f"unknown method '{method}'; available: {', '.join(available_methods())}, or a path to a .yaml"
-        )
-    return path
-
-
-def mixin_file(mixin: str) -> Path:
-    """The YAML of a mixin of `bundles/base/configs`, or one given by path.
-
-    Raises:
-        PipelineError: no such mixin; the message lists the choices.
-    """
-    path = Path(mixin) if mixin.endswith(".yaml") else BASE / f"{mixin}.yaml"
-    if not path.is_file():
-        choices = sorted(p.stem for p in BASE.glob("*.yaml") if p.stem != "base")
-        raise PipelineError(f"unknown mixin '{mixin}'; available: {', '.join(choices)}, or a path to a .yaml")
-    return path
 
 
 def check_keys(keys: Iterable[str], parser: ConfigParser, origin: str) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.catalogue import available_methods
 from pipeline.errors import PipelineError
-from pipeline.workflow import MethodWorkflow, available_methods
+from pipeline.workflow import MethodWorkflow
 
 
 def test_floors_and_methods_are_found() -> None:

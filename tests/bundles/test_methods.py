@@ -12,11 +12,20 @@ import pytest
 import yaml
 
 import bundles
+from pipeline.catalogue import available_methods, method_table
 from pipeline.data import SliceDataset
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import run_leaderboard
 from pipeline.metrics import load_thresholds
-from pipeline.workflow import MethodWorkflow, available_methods
+from pipeline.workflow import MethodWorkflow
+
+CHEAP = {
+    "bayesian_ae": {"inferer#passes": 3},
+    "bayesian_vae": {"inferer#passes": 3},
+    "restoration_vae": {"inferer#steps": 2, "tuning#candidates": {"step": [0.01, 0.03]}},
+    "fanogan": {"critic_steps": 2},
+    "caae": {"critic_steps": 2},
+}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +35,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("method", available_methods())
 def test_method_from_training_to_its_row(method: str, tiny_dataset: Path, runs: Path) -> None:
-    results = run_leaderboard([method], tiny_dataset, runs, max_epochs=1, precision="fp32")
+    override = {"max_epochs": 1, "precision": "fp32", **CHEAP.get(method, {})}
+    results = run_leaderboard([method], tiny_dataset, runs, **override)
     row = results[results["method"] == method].iloc[0]
     assert 0 < row["auprc_lower"] <= row["auprc"] <= row["auprc_upper"] <= 1
     assert row["card_simulated"] and row["card_support"] == "brain eroded 3.2 mm"
@@ -51,6 +61,11 @@ def test_files_of_a_method(method: str) -> None:
         assert len([line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]) <= 25
         assert yaml.safe_load(text)["method"] == method
         assert (bundles.ROOT / method / "docs" / "README.md").is_file()
+
+
+def test_the_table_of_methods_is_up_to_date() -> None:
+    found = (bundles.ROOT / "README.md").read_text()
+    assert found == method_table(), "run: lesionless methods --markdown > bundles/README.md"
 
 
 def test_base_is_short_enough_to_read() -> None:
