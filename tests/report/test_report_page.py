@@ -72,8 +72,15 @@ def test_links_lead_to_sections_and_pictures_have_words(shown: Page) -> None:
 
 
 def test_page_says_what_it_shows(shown: Page) -> None:
-    for words in ("SIMULATED DATA", "Dice@oracle", "Thresholds are learned before a test scan is seen", "brain eroded 3.2 mm",
-                  "Untrained AMCons", "healthy mL", "pipeline.workflow.MethodWorkflow --method amcons"):  # fmt: skip
+    for words in (
+        "SIMULATED DATA",
+        "Dice@oracle",
+        "Thresholds are learned before a test scan is seen",
+        "brain eroded 3.2 mm",
+        "Untrained AMCons",
+        "healthy mL",
+        "pipeline.workflow.MethodWorkflow --method amcons",
+    ):
         assert words in shown.text
 
 
