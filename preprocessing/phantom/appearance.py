@@ -49,7 +49,7 @@ def draw_contrast(seed: int, group: str, index: int) -> Contrast:
         septum=float(strength[1]),
         choroid=float(strength[2]),
         flow=float(strength[3]),
-        limbic=rng.uniform(0.02, 0.055),
+        limbic=rng.uniform(0.03, 0.08),
     )
 
 

@@ -12,7 +12,7 @@ from preprocessing.phantom.anatomy import Anatomy
 from preprocessing.phantom.fields import generator, noise
 
 # Intensity in units of the grey matter: within its range (a threshold does not see it), above it, far above it.
-CONTRASTS = {"faint": (0.97, 1.08), "moderate": (1.18, 1.32), "bright": (1.42, 1.7)}
+CONTRASTS = {"faint": (0.88, 0.98), "moderate": (1.12, 1.28), "bright": (1.3, 1.6)}
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def draw_scanner(seed: int, group: str, index: int, field_of_view: np.ndarray) -
     affine[:3, 3] = rng.uniform(-25, 25, 3) - linear_part @ ((np.array(shape) - 1) / 2)
     dtype, scale = _SCALES[index % len(_SCALES)]
     scale *= rng.uniform(0.8, 1.25) if scale > 1 else 1.0
-    return Scanner(affine, shape, spacing, dtype, scale, rng.uniform(0.008, 0.022), rng.uniform(0.05, 0.13))
+    return Scanner(affine, shape, spacing, dtype, scale, rng.uniform(0.008, 0.022), rng.uniform(0.06, 0.15))
 
 
 def middle(scanner: Scanner) -> np.ndarray:
