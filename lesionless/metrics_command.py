@@ -67,7 +67,9 @@ def metrics(
     rows = scan_table(test, rules)
     if lesion_wise:
         _add_masks(rows, figures, scans, rules, label_rule, min_ml)
-    console.print(figures_table(figures, test.support), thresholds_table(figures, rules))
+    console.print(figures_table(figures, test.support))
+    if rules:
+        console.print(thresholds_table(figures, rules))
     if against is not None:
         console.print(difference_line(paired_difference(test, _load(against), "auprc", replicates, seed), against))
     if out is not None:

@@ -27,32 +27,52 @@ def figures_table(figures: Mapping[str, float], support: str) -> Table:
         bounds = _range(figures[f"{name}_lower"], figures[f"{name}_upper"])
         interval = _range(figures[f"{name}_ci_low"], figures[f"{name}_ci_high"])
         table.add_row(text, _number(figures[name]), bounds, interval)
-    table.add_row("AUPRC, trapezoid (parity only)", _number(figures["auprc_trapezoid"]), "", "")
-    table.add_row("overlap of the histograms", _number(figures["overlap_share"]), "", "")
-    table.add_row("lesion share (chance level of AP)", _number(figures["lesion_share"]), "", "")
+    table.add_row("AUPRC by trapezoid", _number(figures["auprc_trapezoid"]), "", "")
+    table.add_row("overlap of classes", _number(figures["overlap_share"]), "", "")
+    table.add_row("lesion share = chance AP", _number(figures["lesion_share"]), "", "")
     return table
+
+
+FIGURES = {
+    "dice": "Dice",
+    "dice_ci": "  95 %",
+    "iou": "IoU",
+    "precision": "precision",
+    "recall": "recall",
+    "fpr": "FPR",
+    "scan_dice": "Dice a scan",
+    "scan_dice_sd": "  sd",
+    "n_empty_both": "  empty on empty",
+    "healthy_ml": "false mL in normals",
+    "hd95": "HD95 a scan, mm",
+    "lesion_recall": "lesion recall",
+    "lesion_f1": "lesion F1",
+    "false_lesions": "false lesions",
+}
 
 
 def thresholds_table(figures: Mapping[str, float], rules: Sequence[Threshold]) -> Table:
-    """Figures at each threshold; those of masks where they were asked for."""
-    columns = {"precision": "precision", "recall": "recall", "fpr": "FPR", "healthy_ml": "false mL in normals"}
-    masks = {
-        "hd95": "HD95 mm",
-        "lesion_recall": "lesion recall",
-        "lesion_f1": "lesion F1",
-        "false_lesions": "false lesions",
-    }
-    shown = columns | {name: text for name, text in masks.items() if rules and f"{name}@{rules[0].rule}" in figures}
-    caption = "mask = score >= threshold; oracle has seen the test labels; an empty mask of an empty label has Dice 1"
-    head = ["rule", "threshold", "Dice", "95 % over scans", "IoU", "Dice a scan", "empty both"]
-    table = Table(*head, *shown.values(), caption=caption)
-    for rule in (threshold.rule for threshold in rules):
-        at = {name.removesuffix(f"@{rule}"): value for name, value in figures.items() if name.endswith(f"@{rule}")}
-        scan_dice = f"{at['scan_dice']:.3f} ± {at['scan_dice_sd']:.3f}"
-        interval = _range(at["dice_ci_low"], at["dice_ci_high"])
-        cells = [f"{at['threshold']:.6g}", _number(at["dice"]), interval, _number(at["iou"]), scan_dice]
-        table.add_row(rule, *cells, f"{at['n_empty_both']:.0f}", *(_number(at[name]) for name in shown))
+    """Figures at each threshold; those of masks where they were computed."""
+    caption = "mask: score >= threshold; oracle has seen the test labels; an empty mask of an empty label has Dice 1"
+    table = Table("", caption=caption, title="at thresholds")
+    for rule in rules:
+        table.add_column(rule.rule, justify="right")
+    table.add_row("threshold", *(f"{rule.value:.5g}" for rule in rules))
+    for name, text in FIGURES.items():
+        cells = [_cell(figures, name, rule.rule) for rule in rules]
+        if any(cells):
+            table.add_row(text, *cells)
     return table
+
+
+def _cell(figures: Mapping[str, float], name: str, rule: str) -> str:
+    if name == "dice_ci":
+        low, high = (figures[f"dice_ci_{end}@{rule}"] for end in ("low", "high"))
+        return "" if np.isnan(low) else f"{low:.2f}–{high:.2f}"
+    value = figures.get(f"{name}@{rule}", np.nan)
+    if name == "n_empty_both":
+        return f"{value:.0f}"
+    return "" if np.isnan(value) else f"{value:.4f}"
 
 
 def difference_line(difference: Difference, other: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -34,8 +35,11 @@ def surface_distance(mask: Tensor, lesion: Tensor, spacing: Sequence[float]) -> 
     if not (mask.any() and lesion.any()):
         return SurfaceDistance(float("nan"), float("nan"))
     pair = mask[None, None], lesion[None, None]
-    hd, hd95 = (
-        float(compute_hausdorff_distance(*pair, include_background=True, percentile=q, spacing=list(spacing)))
-        for q in (None, 95)
-    )
+    with warnings.catch_warnings():
+        # MONAI 1.6 calls its own deprecated argument here.
+        warnings.filterwarnings("ignore", ".*always_return_as_numpy", FutureWarning)
+        hd, hd95 = (
+            float(compute_hausdorff_distance(*pair, include_background=True, percentile=q, spacing=list(spacing)))
+            for q in (None, 95)
+        )
     return SurfaceDistance(hd, hd95)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -128,14 +127,13 @@ class ScanCounts:
         path.parent.mkdir(parents=True, exist_ok=True)
         head = {"format": np.array(FORMAT), "version": np.array(VERSION), "bits": np.array(self.bits)}
         head["support"] = np.array(self.support)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".npz")
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with part.open("wb") as file:
                 np.savez_compressed(file, allow_pickle=False, **head, **self._arrays())
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
         return path
 
     @classmethod
