@@ -62,14 +62,18 @@ def run(
     """Train, calibrate and evaluate methods on a prepared dataset, and write the report."""
     names, numbers = methods.split(","), [int(seed) for seed in seeds.split(",")]
     run_leaderboard(names, dataset, out, numbers, mixins, max_epochs=epochs)
-    show(out)
+    options = f"--methods {methods} --seeds {seeds} --epochs {epochs}" + (f" --mixins {mixins}" if mixins else "")
+    show(out, f"lesionless run {dataset} --out {out} {options}")
 
 
 @app.command("report")
-def show(runs: Annotated[Path, typer.Argument(help="Folder of results.")]) -> None:
+def show(
+    runs: Annotated[Path, typer.Argument(help="Folder of results.")],
+    command: Annotated[str, typer.Option(help="The command that the page names as its origin.")] = "",
+) -> None:
     """Write `report.html` and `metrics.csv` of a folder of results, and print the table."""
     collect(runs)
-    table = report.table(report.load_results(runs))
+    table = report.table(report.load_results(runs), brief=True)
     view = Table(title=str(runs))
     for column in table.columns:
         view.add_column(str(column))
@@ -77,7 +81,7 @@ def show(runs: Annotated[Path, typer.Argument(help="Folder of results.")]) -> No
         view.add_row(*map(str, row))
     console = Console()
     console.print(view)
-    console.print(f"report: {report.page(runs)}")
+    console.print(f"report: {report.page(runs, command=command or None)}")
 
 
 @app.command("methods")
