@@ -29,13 +29,14 @@ def figures_table(figures: Mapping[str, float], support: str) -> Table:
         table.add_row(text, _number(figures[name]), bounds, interval)
     table.add_row("AUPRC by trapezoid", _number(figures["auprc_trapezoid"]), "", "")
     table.add_row("overlap of classes", _number(figures["overlap_share"]), "", "")
-    table.add_row("lesion share = chance AP", _number(figures["lesion_share"]), "", "")
+    table.add_row("chance AP (lesion share)", _number(figures["lesion_share"]), "", "")
     return table
 
 
 FIGURES = {
     "dice": "Dice",
-    "dice_ci": "  95 %",
+    "dice_ci_low": "  95 % from",
+    "dice_ci_high": "  95 % to",
     "iou": "IoU",
     "precision": "precision",
     "recall": "recall",
@@ -54,10 +55,11 @@ FIGURES = {
 def thresholds_table(figures: Mapping[str, float], rules: Sequence[Threshold]) -> Table:
     """Figures at each threshold; those of masks where they were computed."""
     caption = "mask: score >= threshold; oracle has seen the test labels; an empty mask of an empty label has Dice 1"
-    table = Table("", caption=caption, title="at thresholds")
+    table = Table(caption=caption, title="at thresholds")
+    table.add_column("", no_wrap=True)
     for rule in rules:
-        table.add_column(rule.rule, justify="right")
-    table.add_row("threshold", *(f"{rule.value:.5g}" for rule in rules))
+        table.add_column(rule.rule, justify="right", overflow="fold")
+    table.add_row("threshold", *(f"{rule.value:.4g}" for rule in rules))
     for name, text in FIGURES.items():
         cells = [_cell(figures, name, rule.rule) for rule in rules]
         if any(cells):
@@ -66,13 +68,10 @@ def thresholds_table(figures: Mapping[str, float], rules: Sequence[Threshold]) -
 
 
 def _cell(figures: Mapping[str, float], name: str, rule: str) -> str:
-    if name == "dice_ci":
-        low, high = (figures[f"dice_ci_{end}@{rule}"] for end in ("low", "high"))
-        return "" if np.isnan(low) else f"{low:.2f}–{high:.2f}"
     value = figures.get(f"{name}@{rule}", np.nan)
     if name == "n_empty_both":
         return f"{value:.0f}"
-    return "" if np.isnan(value) else f"{value:.4f}"
+    return "" if np.isnan(value) else f"{value:.3f}" if value < 100 else f"{value:.0f}"
 
 
 def difference_line(difference: Difference, other: Path) -> str:
