@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -92,6 +93,7 @@ def list_methods(markdown: Annotated[bool, typer.Option(help="Print bundles/READ
 
 def main() -> None:
     """Run the command; a user's mistake ends with one line and exit status 2."""
+    logging.getLogger("monai.bundle.workflows").setLevel(logging.WARNING)
     try:
         app()
     except (PipelineError, PreprocessingError) as error:

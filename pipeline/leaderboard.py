@@ -93,16 +93,8 @@ def collect(runs_dir: str | Path) -> pd.DataFrame:
     if not files:
         raise PipelineError(f"no results below '{runs_dir}': run the stage evaluate first")
     results = pd.concat([_read(file) for file in files], ignore_index=True)
-    floors = results[results["floor"]]
-    if len(floors):
-        best = int(floors["auprc"].idxmax())
-        histograms = [ScoreHistogram.load(file.with_name("test.npz")) for file in files]
-        title, floor = results["title"][best], histograms[best]
-        differences = [
-            {} if is_floor else {"best_floor": title, **_minus(histogram, floor)}
-            for histogram, is_floor in zip(histograms, results["floor"], strict=True)
-        ]
-        results = pd.concat([results, pd.DataFrame(differences)], axis=1)
+    if results["floor"].any():
+        results = pd.concat([results, _differences(results, files)], axis=1)
     results = results.sort_values(["floor", "method", "seed"], ignore_index=True)
     temporary = Path(runs_dir) / "metrics.tmp"
     results.to_csv(temporary, index=False)
@@ -115,10 +107,19 @@ def _read(file: Path) -> pd.DataFrame:
     return pd.read_csv(file, dtype={name: str for name in columns if name.startswith("card_")})
 
 
-def _minus(ours: ScoreHistogram, floor: ScoreHistogram) -> dict[str, float]:
-    difference = paired_difference(ours, floor)
-    return {
-        "ap_minus_floor": difference.value,
-        "ap_minus_floor_ci_low": difference.lower,
-        "ap_minus_floor_ci_high": difference.upper,
-    }
+def _differences(results: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:
+    """Of each learned run, the difference to the floor with the best mean average precision, of the same seed."""
+    best = results[results["floor"]].groupby("method")["auprc"].mean().idxmax()
+    of_seed = {seed: ScoreHistogram.load(file.with_name("test.npz")) for seed, method, file
+               in zip(results["seed"], results["method"], files, strict=True) if method == best}  # fmt: skip
+    first = of_seed[min(of_seed)]
+    rows: list[dict[str, Any]] = []
+    for file, (_, row) in zip(files, results.iterrows(), strict=True):
+        if row["floor"]:
+            rows.append({})
+            continue
+        ours = ScoreHistogram.load(file.with_name("test.npz"))
+        value, low, high, _ = paired_difference(ours, of_seed.get(row["seed"], first))
+        rows.append({"best_floor": best, "ap_minus_floor": value})
+        rows[-1] |= {"ap_minus_floor_ci_low": low, "ap_minus_floor_ci_high": high}
+    return pd.DataFrame(rows)

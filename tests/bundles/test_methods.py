@@ -99,3 +99,13 @@ def test_results_of_another_configuration_are_not_mixed(tiny_dataset: Path, tmp_
 def test_a_square_brighter_than_the_disc_is_found_by_intensity(tiny_dataset: Path, tmp_path: Path) -> None:
     results = run_leaderboard(["intensity"], tiny_dataset, tmp_path)
     assert results["auroc"].item() > 0.95
+
+
+def test_learned_methods_are_compared_with_the_best_floor(tiny_dataset: Path, tmp_path: Path) -> None:
+    results = run_leaderboard(["intensity", "histeq", "vae"], tiny_dataset, tmp_path, max_epochs=1)
+    floors, learned = results[results["floor"]], results[~results["floor"]].iloc[0]
+    best = floors.loc[floors["auprc"].idxmax()]
+    assert learned["best_floor"] == best["method"]
+    assert learned["ap_minus_floor"] == pytest.approx(learned["auprc"] - best["auprc"], abs=1e-4)
+    assert learned["ap_minus_floor_ci_low"] <= learned["ap_minus_floor"] <= learned["ap_minus_floor_ci_high"]
+    assert floors["ap_minus_floor"].isna().all()
