@@ -60,10 +60,13 @@ class AdversarialTrainer(SupervisedTrainer):
     def _iteration(self, engine: Any, batchdata: dict[str, torch.Tensor]) -> dict:
         inputs, batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs)
         steps = [self._critic_step(inputs, batch) for _ in range(self.critic_steps)]
-        with without_gradients(self.critic):
-            output = super()._iteration(engine, batchdata)
+        output = self._network_step(engine, batchdata)
         output["terms"] = {name: torch.stack([step[name] for step in steps]).mean() for name in steps[0]}
         return output
+
+    def _network_step(self, engine: Any, batchdata: dict[str, torch.Tensor]) -> dict:
+        with without_gradients(self.critic):
+            return super()._iteration(engine, batchdata)
 
     def _critic_step(self, inputs: torch.Tensor, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         self.network.train()

@@ -1,0 +1,70 @@
+"""Methods whose training differs from the base's: killed and continued, they end with the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from ignite.engine import Events
+
+from pipeline.workflow import MethodWorkflow
+
+
+class Killed(RuntimeError):
+    pass
+
+
+def run(method: str, dataset: Path, runs: Path, kill: tuple[str, int] | None = None) -> None:
+    """Train for two epochs; `kill` = (trainer, epoch) stops it in the middle of that epoch."""
+    override = {"critic_steps": 2} if method in ("fanogan", "caae") else {}
+    workflow = MethodWorkflow(
+        method=method, dataset_dir=str(dataset), runs_dir=str(runs), max_epochs=2, precision="fp32", **override
+    )
+    workflow.initialize()
+    if kill is None:
+        workflow.run()
+        return
+
+    def stop(engine) -> None:
+        if engine.state.epoch == kill[1]:
+            raise Killed
+
+    trainer = workflow.parser.get_parsed_content(kill[0])
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, stop)
+    with pytest.raises(RuntimeError):  # MONAI wraps what an expression raises
+        workflow.run()
+
+
+@pytest.mark.parametrize(
+    "method, trainer",
+    [
+        ("context_vae", "train::trainer"),
+        ("anovaegan", "train::trainer"),
+        ("caae", "train::trainer"),
+        ("fanogan", "encoder_stage::trainer"),
+    ],
+)
+def test_killed_and_continued_equals_unbroken(method: str, trainer: str, tiny_dataset: Path, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run(method, tiny_dataset, whole)
+    run(method, tiny_dataset, broken, kill=(trainer, 2))
+    assert not list(broken.rglob("model.pt"))
+    run(method, tiny_dataset, broken)
+    weights = [torch.load(next(runs.rglob("model.pt")), weights_only=True) for runs in (whole, broken)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    for log in whole.rglob("training*.csv"):
+        pd.testing.assert_frame_equal(pd.read_csv(log), pd.read_csv(broken / log.relative_to(whole)))
+
+
+def test_the_second_stage_moves_the_encoder_alone(tiny_dataset: Path, tmp_path: Path) -> None:
+    run("fanogan", tiny_dataset, tmp_path)
+    folder = tmp_path / "fanogan" / "seed-0"
+    generator, model = (torch.load(folder / name, weights_only=True) for name in ("generator.pt", "model.pt"))
+    moved = {name.split(".")[0] for name in model if not torch.equal(model[name], generator[name])}
+    assert moved == {"stem", "stages", "to_mu"}
+    assert list(pd.read_csv(folder / "training.csv")) == ["epoch", "loss", "pixels", "features"]
+    assert list(pd.read_csv(folder / "training_generator.csv")) == [
+        "epoch", "loss", "generator", "critic", "gradient_penalty",
+    ]  # fmt: skip

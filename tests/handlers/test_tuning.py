@@ -1,0 +1,63 @@
+"""Parameters that calibration chooses from candidates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.handlers import Tuning
+from pipeline.inferers import HistogramRank
+from pipeline.workflow import MethodWorkflow
+
+
+def run(stage: str, dataset: Path, runs: Path, **override) -> None:
+    workflow = MethodWorkflow(
+        method="histeq_smooth", stage=stage, dataset_dir=str(dataset), runs_dir=str(runs), **override
+    )
+    workflow.initialize()
+    workflow.run()
+
+
+def test_the_best_candidate_is_chosen_and_used(tiny_dataset: Path, tmp_path: Path) -> None:
+    candidates = {"tuning#candidates": {"sigma_mm": [0.0, 8.0, 200.0]}}
+    run("calibrate", tiny_dataset, tmp_path, **candidates)
+    choices = json.loads((tmp_path / "histeq_smooth/seed-0/choices.json").read_text())
+    values = {row["sigma_mm"]: row["value"] for row in choices["tried"]}
+    assert list(values) == [0.0, 8.0, 200.0]
+    assert choices["chosen"]["sigma_mm"] == max(values, key=lambda sigma: values[sigma])
+    assert choices["criterion"] == "average precision on validation"
+    assert values[200.0] < values[0.0]
+    run("evaluate", tiny_dataset, tmp_path, **candidates)
+    with pytest.raises(PipelineError, match="was chosen from other candidates: run the stage calibrate again"):
+        run("evaluate", tiny_dataset, tmp_path, **{"tuning#candidates": {"sigma_mm": [17.0]}})
+
+
+def test_evaluation_needs_the_choice(tiny_dataset: Path, tmp_path: Path) -> None:
+    run("calibrate", tiny_dataset, tmp_path)
+    (tmp_path / "histeq_smooth/seed-0/choices.json").unlink()
+    with pytest.raises(PipelineError, match="missing choices .*run the stage calibrate first"):
+        run("evaluate", tiny_dataset, tmp_path)
+
+
+def test_unknown_parameter_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "choices.json").write_text('{"chosen": {"sigma": 1.0}}')
+    with pytest.raises(PipelineError, match="HistogramRank has no parameter 'sigma' to tune; available: .*sigma_mm"):
+        Tuning(str(tmp_path / "choices.json"), {"sigma": [1.0]}).apply(HistogramRank())
+
+
+def test_without_candidates_nothing_happens(tmp_path: Path) -> None:
+    Tuning(str(tmp_path / "choices.json")).apply(HistogramRank())
+    assert not list(tmp_path.iterdir())
+
+
+def test_postprocessing_is_named_in_the_card(tiny_dataset: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    steps = [{"_target_": "pipeline.transforms.Median", "size": 3}]
+    for stage in ("calibrate", "evaluate"):
+        run(stage, tiny_dataset, tmp_path, postprocessing=steps)
+    row = pd.read_csv(tmp_path / "histeq_smooth/seed-0/metrics.csv").iloc[0]
+    assert row["card_postprocessing"] == "median 1x3x3"
