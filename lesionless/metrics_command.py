@@ -20,14 +20,13 @@ from pipeline.metrics import (
     Threshold,
     fixed,
     healthy_fpr,
-    lesion_counts,
     load_thresholds,
+    mask_figures,
     merge,
     paired_difference,
     percentile,
     scan_table,
     summarise,
-    surface_distance,
 )
 from pipeline.metrics.summary import with_oracle
 
@@ -140,10 +139,7 @@ def _add_masks(
         lesion = arrays.lesion & arrays.support
         for threshold in rules:
             mask = (arrays.scores >= np.float32(threshold.value)) & arrays.support
-            found = lesion_counts(mask, lesion, arrays.spacing, min_ml)
-            distance = surface_distance(torch.from_numpy(mask), torch.from_numpy(lesion), arrays.spacing)
-            values = {"hd": distance.hd, "hd95": distance.hd95, "lesion_recall": found.recall, "lesion_f1": found.f1}
-            values |= {"false_lesions": float(found.false), "false_lesion_ml": found.false_ml}
+            values = mask_figures(mask, lesion, arrays.spacing, min_ml)
             new = {f"{name}@{threshold.rule}": value for name, value in values.items()}
             row |= new
             names |= dict.fromkeys(new)

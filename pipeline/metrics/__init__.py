@@ -23,6 +23,7 @@ from pipeline.metrics.curves import (
 from pipeline.metrics.distributed import gather
 from pipeline.metrics.histogram import ScoreHistogram
 from pipeline.metrics.lesions import LesionCounts, lesion_counts
+from pipeline.metrics.mask_figures import mask_figures
 from pipeline.metrics.overlap import SurfaceDistance, mask_overlap, surface_distance
 from pipeline.metrics.reconstruction import Reconstruction, reconstruction_error
 from pipeline.metrics.scan_counts import merge
@@ -56,14 +57,15 @@ __all__ = [
     "average_precision",
     "best_dice",
     "calibration_curve",
-    "confusion",
     "conformal",
+    "confusion",
     "fixed",
     "gather",
     "healthy_fpr",
     "interval",
     "lesion_counts",
     "load_thresholds",
+    "mask_figures",
     "mask_overlap",
     "merge",
     "operating_point",

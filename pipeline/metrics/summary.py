@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.metrics import curves
+from pipeline.metrics.bins import snap
 from pipeline.metrics.bootstrap import interval, replicate
 from pipeline.metrics.counts import Counts
 from pipeline.metrics.histogram import ScoreHistogram
@@ -68,8 +70,11 @@ def _log_doubts(name: str, figure: curves.Bounded, pooled: Counts) -> None:
 
 
 def with_oracle(test: ScoreHistogram, thresholds: Sequence[Threshold]) -> list[Threshold]:
-    """Thresholds with `oracle` first where there is a lesion; raises PipelineError for one of another support."""
-    chosen = [threshold for threshold in thresholds if threshold.rule != "oracle"]
+    """Thresholds on the edges of the bins of `test`, with `oracle` first where there is a lesion.
+
+    Raises PipelineError for a threshold of another support.
+    """
+    chosen = [replace(one, value=snap(one.value, test.bits)) for one in thresholds if one.rule != "oracle"]
     for threshold in chosen:
         if threshold.source != "given" and threshold.support != test.support:
             raise PipelineError(

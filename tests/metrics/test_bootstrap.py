@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from samples import counted
+from metric_samples import counted
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pipeline.errors import PipelineError

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from samples import MAPS, counted, sample
+from metric_samples import MAPS, counted, sample
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from pipeline.metrics import (

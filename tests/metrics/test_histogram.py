@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from metric_samples import MAPS, counted, sample
 from monai.data import MetaTensor
-from samples import MAPS, counted, sample
 
 from pipeline.errors import PipelineError
 from pipeline.metrics import ScoreHistogram, histogram, merge

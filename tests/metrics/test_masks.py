@@ -6,7 +6,14 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import cdist
 
-from pipeline.metrics import Confusion, lesion_counts, mask_overlap, reconstruction_error, surface_distance
+from pipeline.metrics import (
+    Confusion,
+    lesion_counts,
+    mask_figures,
+    mask_overlap,
+    reconstruction_error,
+    surface_distance,
+)
 
 SPACING = (2.0, 1.0, 0.5)
 
@@ -86,6 +93,15 @@ def test_no_lesion_and_no_object() -> None:
     assert lesion_counts(boxes((1, 1, 1)), boxes(), SPACING).f1 == 0
     assert lesion_counts(boxes(), boxes((1, 1, 1)), SPACING).f1 == 0
     assert lesion_counts(boxes((9, 9, 9)), boxes((1, 1, 1)), SPACING).f1 == 0
+
+
+def test_figures_of_a_mask_are_those_of_its_parts() -> None:
+    mask, lesion = boxes((2, 1, 1), (10, 10, 1)), boxes((1, 1, 1))
+    found = mask_figures(mask, lesion, SPACING)
+    distance = surface_distance(torch.from_numpy(mask), torch.from_numpy(lesion), SPACING)
+    assert (found["hd"], found["hd95"]) == distance
+    assert (found["lesion_recall"], found["false_lesions"]) == (1, 1)
+    assert found["lesion_f1"] == pytest.approx(2 / 3)
 
 
 def structural_similarity(one: np.ndarray, two: np.ndarray) -> float:

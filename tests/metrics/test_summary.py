@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 import torch
-from samples import counted
+from metric_samples import counted
 
 from pipeline.errors import PipelineError
 from pipeline.metrics import ScoreHistogram, Threshold, fixed, mask_overlap, merge, percentile, scan_table, summarise
@@ -84,6 +84,15 @@ def test_a_threshold_of_another_support_is_refused() -> None:
     framed = Threshold("p95", 0.5, "normals", 3, "frame")
     with pytest.raises(PipelineError, match="threshold 'p95' is of the support 'frame', the scans of 'brain'"):
         summarise(cohort(), [framed], replicates=10)
+
+
+def test_a_threshold_beside_the_edges_is_moved_to_the_next_and_reported() -> None:
+    row = summarise(cohort(), [Threshold("p95", 0.7001)], replicates=10)
+    moved = row["threshold@p95"]
+    assert 0.7001 < moved < 0.701
+    masks = [confusion_of(name, np.float32(moved)) for name in SCANS]
+    tp, fp, fn, _ = np.sum(masks, 0)
+    assert row["dice@p95"] == pytest.approx(2 * tp / (2 * tp + fp + fn))
 
 
 def test_the_same_figures_for_the_same_seed() -> None:

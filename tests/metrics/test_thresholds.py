@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from samples import counted, sample
+from metric_samples import counted, sample
 from sklearn.metrics import precision_recall_curve
 
 from pipeline.errors import PipelineError
