@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -109,3 +110,16 @@ def test_learned_methods_are_compared_with_the_best_floor(tiny_dataset: Path, tm
     assert learned["ap_minus_floor"] == pytest.approx(learned["auprc"] - best["auprc"], abs=1e-4)
     assert learned["ap_minus_floor_ci_low"] <= learned["ap_minus_floor"] <= learned["ap_minus_floor_ci_high"]
     assert floors["ap_minus_floor"].isna().all()
+
+
+def test_without_labelled_validation_thresholds_come_from_normals_alone(tiny_dataset: Path, tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    shutil.copytree(tiny_dataset, root)
+    manifest = json.loads((root / "dataset.json").read_text())
+    del manifest["splits"]["validation"]
+    manifest["items"] = [item for item in manifest["items"] if item["split"] != "validation"]
+    (root / "dataset.json").write_text(json.dumps(manifest))
+    results = run_leaderboard(["histeq_smooth"], root, tmp_path / "runs", mixins="normals_only")
+    rules = [threshold.rule for threshold in load_thresholds(next(tmp_path.rglob("thresholds.json")))]
+    assert rules == ["p90", "p95", "p98"]
+    assert "dice@val_op" not in results and results["dice@p95"].notna().all()
