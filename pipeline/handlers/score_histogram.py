@@ -27,10 +27,11 @@ def slices_of_a_scan(output: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor, Se
 class ScoreHistogramHandler:
     """Fills a ScoreHistogram over an epoch of an evaluator, and at its end from all ranks.
 
-    histogram: emptied when an epoch starts.
-    output_transform: from `engine.state.output` to the arguments of `ScoreHistogram.update`: maps, lesions, supports
-        [N, 1, ...] and N scan ids.
-    voxel_ml: volume of a voxel in mL, for the figures in mL.
+    Args:
+        histogram: emptied when an epoch starts.
+        output_transform: from `engine.state.output` to the arguments of `ScoreHistogram.update`: maps, lesions,
+            supports [N, 1, ...] and N scan ids.
+        voxel_ml: volume of a voxel in mL, for the figures in mL.
     """
 
     def __init__(
@@ -61,7 +62,11 @@ class ScoreHistogramMetric(Cumulative):
     Calls take tensors [N, 1, ...] or lists of [1, ...]; `aggregate` gives the figure over all ranks, `get_buffer` the
     histogram. Works with `monai.handlers.IgniteMetricHandler(..., save_details=False)`.
 
-    figure: `auprc`, `auroc` or `dice@oracle`; raises PipelineError for another.
+    Args:
+        figure: `auprc`, `auroc` or `dice@oracle`. bits, support: see ScoreHistogram.
+
+    Raises:
+        PipelineError: another figure.
     """
 
     def __init__(self, figure: str = "auprc", bits: int = 20, support: str = "frame") -> None:
@@ -85,7 +90,8 @@ class ScoreHistogramMetric(Cumulative):
     ) -> None:
         """Count maps `y_pred` against labels `y` (0 or 1) in `support` (None: everywhere).
 
-        scans: one id a map, without which padded samplers count a scan twice and intervals over patients mean nothing.
+        Args:
+            scans: one id a map; without it a padded sampler counts a scan twice.
         """
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
         names = scans or [f"all pixels of rank {rank}"] * len(y_pred)

@@ -61,15 +61,11 @@ def lowest_score(bins: NDArray[np.integer], bits: int) -> NDArray[np.float32]:
     return np.where(bins < 0, -magnitude, magnitude)
 
 
-def highest_score(bins: NDArray[np.integer], bits: int) -> NDArray[np.float32]:
-    """Largest float32 in each bin."""
-    return -lowest_score(-np.asarray(bins, np.int64), bits)
-
-
 def snap(threshold: float, bits: int = 20) -> float:
     """Smallest bin edge that is at least `threshold`: there, figures of a histogram equal those of the maps.
 
-    Raises PipelineError for a threshold that is not a finite float32.
+    Raises:
+        PipelineError: the threshold is not a finite float32.
     """
     single = np.float32(threshold) if abs(threshold) <= float(np.finfo(np.float32).max) else np.float32(np.nan)
     if not math.isfinite(single):

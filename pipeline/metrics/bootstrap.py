@@ -40,7 +40,8 @@ def replicate(
     about 1e-4. A replicate that lacks a class is nan. Two histograms of the same scans that are drawn with the same
     seed have the same patients in each replicate.
 
-    subjects: patients of scan ids; without it each scan is a patient.
+    Args:
+        thresholds: of the rules that a Dice is asked for. subjects: patients of scan ids; None: each scan is a patient.
     """
     scans = histogram.scans
     patients, owner = np.unique([(subjects or {}).get(scan, scan) for scan in scans], return_inverse=True)
@@ -122,7 +123,12 @@ def paired_difference(
     """`figure` of the first method less that of the second on the same patients: `auprc`, `auroc` or `dice@oracle`.
 
     p value: twice the smaller share of replicates on either side of 0, counting the observed one.
-    Raises PipelineError where the two were not measured on the same pixels, or for an unknown figure.
+
+    Args:
+        replicates, seed, subjects: see `replicate`. level: of the interval, in (0, 1).
+
+    Raises:
+        PipelineError: the two were not measured on the same pixels; an unknown figure.
     """
     _refuse_unpaired(first, second)
     samples = [replicate(histogram, (), replicates, seed, subjects) for histogram in (first, second)]

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.metrics.bins import highest_score, infinite_bin, lowest_score, snap
+from pipeline.metrics.bins import infinite_bin, lowest_score, snap
 
 
 @dataclass(frozen=True)
 class Counts:
     """Sparse histogram of the scores of one scan or of many.
 
-    bins: [K] numbers of the occupied bins, ascending (see `pipeline.metrics.bins`).
-    negatives, positives: [K] number of normal and of lesion pixels in each.
-    bits: resolution of the bins.
+    Args:
+        bins: [K] numbers of the occupied bins, ascending (see `pipeline.metrics.bins`).
+        negatives, positives: [K] number of normal and of lesion pixels in each.
+        bits: resolution of the bins.
     """
 
     bins: NDArray[np.integer]
@@ -39,11 +40,6 @@ class Counts:
     def lower(self) -> NDArray[np.float32]:
         """[K] lower edge of each bin: the thresholds a histogram can answer exactly."""
         return lowest_score(self.bins, self.bits)
-
-    @property
-    def upper(self) -> NDArray[np.float32]:
-        """[K] largest score that each bin can hold."""
-        return highest_score(self.bins, self.bits)
 
     @property
     def tied(self) -> NDArray[np.bool_]:

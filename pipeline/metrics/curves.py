@@ -141,8 +141,7 @@ def _pixels(counts: Counts) -> NDArray[np.int64]:
 
 
 def overlap_share(counts: Counts, bins: int = 100) -> float:
-    """Share of normal and lesion pixels in the common part of their histograms, `Σ min(n_i / N, p_i / P)`; nan with
-    an empty class.
+    """Common part of the histograms of normal and lesion pixels, `Σ min(n_i / N, p_i / P)`; nan with an empty class.
 
     `bins` bins of equal width between the 0.1th and the 99.9th percentile of all pixels, the outer two open
     (Silva-Rodríguez 2022, Fig. 6).
@@ -156,9 +155,7 @@ def overlap_share(counts: Counts, bins: int = 100) -> float:
 
 
 def calibration_curve(normals: Counts, counts: Counts, q: ArrayLike = tuple(range(80, 100))) -> tuple[Array, Array]:
-    """False positive rate that percentile thresholds of held-out `normals` promise (`1 − q/100`) and have on
-    `counts`.
-    """
+    """False positive rates that percentiles of held-out `normals` promise (`1 − q/100`) and have on `counts`."""
     percentiles = np.asarray(q, np.float64)
     found = [confusion(counts, percentile(normals, value)).fpr for value in percentiles]
     return 1 - percentiles / 100, np.array(found)

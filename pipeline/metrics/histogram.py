@@ -33,8 +33,9 @@ class ScoreHistogram(ScanCounts):
     labels other than 0 and 1 fall into places of their own in the table and raise PipelineError with the name of the
     scan: at once on the CPU, and on CUDA, where looking would cost a synchronisation, when the scan is compacted.
 
-    bits: resolution, 10 to 22; a bin is as wide as 2^(9 - bits) of its score (0.05 % at 20 bits).
-    support: what the support is, in words (`brain`, `brain eroded 3 px`, `frame`).
+    Args:
+        bits: resolution, 10 to 22; a bin is as wide as 2^(9 - bits) of its score (0.05 % at 20 bits).
+        support: what the support is, in words (`brain`, `brain eroded 3 px`, `frame`).
     """
 
     def __init__(self, bits: int = 20, support: str = "brain") -> None:
@@ -60,10 +61,14 @@ class ScoreHistogram(ScanCounts):
     ) -> None:
         """Count the pixels of a batch.
 
-        scores: [N, 1, ...] anomaly maps of any range, higher is more anomalous.
-        lesion: same shape, 0 or 1; None for normals. support: same shape, pixels that are not 0 count; None counts all.
-        scans: N scan ids. voxel_ml: volume of a voxel in mL.
-        Raises PipelineError for shapes or a number of ids that do not fit, and as the class says.
+        Args:
+            scores: [N, 1, ...] anomaly maps of any range, higher is more anomalous.
+            lesion: same shape, 0 or 1; None for normals.
+            support: same shape, pixels that are not 0 count; None counts all.
+            scans: N scan ids. voxel_ml: volume of a voxel in mL.
+
+        Raises:
+            PipelineError: shapes or the number of ids do not fit; scores or labels as above.
         """
         if len(scans) != len(scores):
             raise PipelineError(f"{len(scores)} maps came with {len(scans)} scan ids; give each map one id")

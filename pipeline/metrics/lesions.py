@@ -43,8 +43,9 @@ def lesion_counts(
 ) -> LesionCounts:
     """Compare the components of a mask with those of a label, 26-connected in 3-D (8 in 2-D).
 
-    spacing: of the voxels, in mm, one number an axis.
-    min_ml: smaller objects of the mask are dropped, smaller lesions need not be found, though touching one is no error.
+    Args:
+        mask, lesion: [H, W] or [H, W, D]. spacing: of the voxels, in mm, one number an axis.
+        min_ml: smaller objects of the mask are dropped; smaller lesions need not be found, yet may be touched.
     """
     voxel_ml = float(np.prod(spacing)) / 1000
     lesions, large_lesions = _components(lesion, min_ml, voxel_ml)

@@ -17,8 +17,9 @@ def mask_figures(
 ) -> dict[str, float]:
     """Surface distances in mm and lesion-wise figures of a mask, nan where one is undefined.
 
-    mask, lesion: [H, W] or [H, W, D], both inside the support. spacing: of the voxels, in mm, one number an axis.
-    min_ml: see `lesion_counts`.
+    Args:
+        mask, lesion: [H, W] or [H, W, D], both inside the support. spacing: of the voxels, in mm, one number an axis.
+        min_ml: see `lesion_counts`.
     """
     distance = surface_distance(torch.from_numpy(mask), torch.from_numpy(lesion), spacing)
     found = lesion_counts(mask, lesion, spacing, min_ml)

@@ -30,7 +30,8 @@ def mask_overlap(mask: Tensor, lesion: Tensor, support: Tensor | None = None) ->
 def surface_distance(mask: Tensor, lesion: Tensor, spacing: Sequence[float]) -> SurfaceDistance:
     """Symmetric Hausdorff distances of boolean tensors [H, W] or [H, W, D] (MONAI's); nan where one is empty.
 
-    spacing: of the voxels, in mm, one number an axis.
+    Args:
+        spacing: of the voxels, in mm, one number an axis.
     """
     if not (mask.any() and lesion.any()):
         return SurfaceDistance(float("nan"), float("nan"))

@@ -24,8 +24,9 @@ State = TypeVar("State", bound="ScanCounts")
 class ScanCounts:
     """Counts of each scan, by its id.
 
-    bits: resolution of the bins, 10 to 22.
-    support: what was counted, in words (`brain`, `brain eroded 3 px`, `frame`); different supports never merge.
+    Args:
+        bits: resolution of the bins, 10 to 22.
+        support: what was counted, in words (`brain`, `brain eroded 3 px`, `frame`); different supports never merge.
     """
 
     def __init__(self, bits: int = 20, support: str = "brain") -> None:
@@ -89,7 +90,7 @@ class ScanCounts:
     def select(self: State, scans: Iterable[str]) -> State:
         """Counts of some of the scans; raises PipelineError for an unknown one."""
         chosen = type(self)(self.bits, self.support)
-        for scan in scans:
+        for scan in dict.fromkeys(scans):
             chosen.add(scan, self.scan(scan), self.voxel_ml(scan))
         return chosen
 
@@ -142,7 +143,7 @@ class ScanCounts:
         try:
             with np.load(path, allow_pickle=False) as file:
                 data = dict(file)
-        except (ValueError, EOFError, zipfile.BadZipFile):
+        except (TypeError, ValueError, EOFError, zipfile.BadZipFile):
             data = {}
         if str(data.get("format")) != FORMAT or int(data["version"]) != VERSION:
             raise PipelineError(f"{path} is not a score histogram of version {VERSION} (ScoreHistogram.save)")
@@ -160,8 +161,9 @@ class ScanCounts:
 def merge(*histograms: State) -> State:
     """Pool histograms of ranks, files or sites. A scan that several of them hold is counted once.
 
-    Raises PipelineError for different bits or supports, and for one scan id with different pixels: two scans, or a
-    scan of which each holds a part (distributed evaluation gives whole scans to a rank).
+    Raises:
+        PipelineError: bits or supports differ; one scan id has different pixels, be it two scans or one in parts
+            (distributed evaluation gives whole scans to a rank).
     """
     if not histograms:
         raise PipelineError("there is no histogram to merge")

@@ -33,11 +33,17 @@ def summarise(
     `_ci_high` (95 % over patients); `auprc_trapezoid`, `overlap_share`, `lesion_share`, `n_scans`, `n_subjects`,
     `n_empty_scans` (no lesion in the label).
 
-    For `oracle` and each threshold, `@<rule>`: pooled `dice`, `iou`, `precision`, `recall`, `fpr`, `dice_ci_low`,
-    `dice_ci_high`; over scans `scan_dice`, `scan_dice_sd`, `n_empty_both` (an empty mask of an empty label, Dice 1),
-    and in scans without lesion `healthy_ml`, `healthy_ml_p95` (false lesion in mL).
+    For `oracle` and each threshold, `@<rule>`: `threshold`; pooled `dice`, `iou`, `precision`, `recall`, `fpr`,
+    `dice_ci_low`, `dice_ci_high`; over scans `scan_dice`, `scan_dice_sd`, `n_empty_both` (an empty mask of an empty
+    label, Dice 1), and in scans without lesion `healthy_ml`, `healthy_ml_p95` (false lesion in mL).
 
-    Logs what is undefined or known roughly. Raises PipelineError for a threshold that was learnt on another support.
+    Logs what is undefined or known only roughly.
+
+    Args:
+        replicates, seed, subjects: see `pipeline.metrics.replicate`.
+
+    Raises:
+        PipelineError: a threshold was learnt on another support.
     """
     pooled = test.pooled()
     thresholds = with_oracle(test, thresholds)
@@ -72,7 +78,8 @@ def _log_doubts(name: str, figure: curves.Bounded, pooled: Counts) -> None:
 def with_oracle(test: ScoreHistogram, thresholds: Sequence[Threshold]) -> list[Threshold]:
     """Thresholds on the edges of the bins of `test`, with `oracle` first where there is a lesion.
 
-    Raises PipelineError for a threshold of another support.
+    Raises:
+        PipelineError: a threshold of another support.
     """
     chosen = [replace(one, value=snap(one.value, test.bits)) for one in thresholds if one.rule != "oracle"]
     for threshold in chosen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -22,10 +22,11 @@ Subjects = Mapping[str, str]
 class Threshold:
     """Masks are `score >= value`.
 
-    rule: its name, and that of the table's columns (`val_op`, `p95`, `oracle`, ...).
-    value: a bin edge, so that counts and maps give the same figures.
-    source: where it was learnt, with the sha256 of that histogram. n_subjects: how many subjects that were.
-    support: which pixels were looked at. parameters: what the rule was given.
+    Args:
+        rule: its name, and that of the table's columns (`val_op`, `p95`, `oracle`, ...).
+        value: a bin edge, so that counts and maps give the same figures.
+        source: where it was learnt, with the sha256 of that histogram. n_subjects: how many subjects that were.
+        support: which pixels were looked at. parameters: what the rule was given.
     """
 
     rule: str
@@ -95,7 +96,8 @@ def conformal(normals: ScoreHistogram, alpha: float, ml: float, subjects: Subjec
     of normal i, the value is the ⌈(n + 1)(1 − α)⌉-th smallest t_i. It holds for subjects exchangeable with the n
     normals, on average over their draw.
 
-    Raises PipelineError for α < 1 / (n + 1), for scans of unknown voxel volume and for scans with a lesion.
+    Raises:
+        PipelineError: α < 1 / (n + 1), a scan of unknown voxel volume, a scan with a lesion.
     """
     highest: dict[str, float] = {}
     for scan in _normals(normals).scans:
@@ -123,16 +125,6 @@ def _normals(normals: ScoreHistogram) -> ScoreHistogram:
     if not normals.scans:
         raise PipelineError("there is no normal scan to learn a threshold from")
     return normals
-
-
-RULES: dict[str, Callable[..., Threshold]] = {
-    "percentile": percentile,
-    "operating_point": operating_point,
-    "oracle": oracle,
-    "fixed": fixed,
-    "healthy_fpr": healthy_fpr,
-    "conformal": conformal,
-}
 
 
 def save_thresholds(path: str | os.PathLike[str], thresholds: Iterable[Threshold]) -> Path:

@@ -6,7 +6,11 @@ import torch
 
 from pipeline.errors import PipelineError
 from pipeline.metrics import snap
-from pipeline.metrics.bins import bin_of, check_bits, highest_score, infinite_bin, last_bin, lowest_score
+from pipeline.metrics.bins import bin_of, check_bits, infinite_bin, last_bin, lowest_score
+
+
+def highest_score(bins: np.ndarray, bits: int) -> np.ndarray:
+    return -lowest_score(-bins.astype(np.int64), bits)
 
 
 def finite_floats(seed: int = 0, n: int = 20000) -> np.ndarray:
