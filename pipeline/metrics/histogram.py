@@ -17,16 +17,17 @@ from pipeline.metrics.scan_counts import ScanCounts
 # Small enough for the CPU's cache and below the size at which torch starts threads, whose barriers cost more than they
 # save; on CUDA large enough to hide the launch of a kernel.
 CHUNK = {"cpu": 2**15, "cuda": 2**22}
-OPEN_SCANS = 2
+# Scans with a table at a time. To empty tables waits for the device, so CUDA does it for several scans together.
+OPEN_SCANS = {"cpu": 1, "cuda": 4}
 MAX_COUNT = 2**31 - 1
 
 
 class ScoreHistogram(ScanCounts):
     """Counts of the pixels of anomaly maps, exact to the width of a bin and independent of the number of pixels.
 
-    A scan under way is one dense table (17 MB at 20 bits) on the device of its scores. It is compacted to its
-    occupied bins on the host when other scans take its place or a figure is asked for, so a batch costs no
-    synchronisation with the host, and extra memory is two tables and a chunk of pixels. A scan may come in several
+    A scan under way is one dense table (17 MB at 20 bits) on the device of its scores, compacted to its occupied bins
+    on the host when other scans take its place or a figure is asked for. So extra memory is that of a few tables and a
+    chunk of pixels, and CUDA waits for the host once in four scans, not once a batch. A scan may come in several
     batches, in any order.
 
     Scores are read as float32. Pixels outside the support are not looked at. Scores that are NaN or infinite and
@@ -114,8 +115,8 @@ class ScoreHistogram(ScanCounts):
         if table is not None and (self._pixels[scan] + pixels > MAX_COUNT or table.device != device):
             self._close(scan)
         if scan not in self._tables:
-            while len(self._tables) >= OPEN_SCANS:
-                self._close(next(iter(self._tables)))
+            if len(self._tables) >= OPEN_SCANS.get(device.type, 1):
+                self._close_all()
             if self._spare is None or self._spare.device != device:
                 self._spare = torch.zeros(2 * (2 * last_bin(self.bits) + 1) + 2, dtype=torch.int32, device=device)
             self._tables[scan], self._pixels[scan], self._spare = self._spare, 0, None
@@ -145,9 +146,12 @@ class ScoreHistogram(ScanCounts):
             table[-2:] = 0
             self._spare = table
 
-    def _settle(self) -> None:
+    def _close_all(self) -> None:
         for scan in list(self._tables):
             self._close(scan)
+
+    def _settle(self) -> None:
+        self._close_all()
         self._spare = None
 
 
