@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -25,6 +26,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Brain lesion
 app.command()(metrics)
 
 DEMO_METHODS = "intensity,histeq,histeq_smooth,untrained_amcons,amcons,vae"
+TABLE_WIDTH = 172
 Out = Annotated[Path, typer.Option(help="Folder that everything is written to.")]
 Methods = Annotated[str, typer.Option(help="Methods, separated by commas; `lesionless methods` lists them.")]
 Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
@@ -75,12 +77,10 @@ def show(
     """Write `report.html` and `metrics.csv` of a folder of results, and print the table."""
     collect(runs)
     table = report.table(report.load_results(runs), brief=True)
-    view = Table(title=str(runs))
-    for column in table.columns:
-        view.add_column(str(column))
+    view = Table(*map(str, table.columns), title=str(runs), box=box.SIMPLE_HEAD)
     for row in table.itertuples(index=False):
         view.add_row(*map(str, row))
-    console = Console()
+    console = Console(width=max(Console().width, TABLE_WIDTH))
     console.print(view)
     console.print(f"report: {report.page(runs, command=command or None)}")
 

@@ -94,7 +94,7 @@ def load_results(runs: str | Path, *, mixed: bool = False) -> pd.DataFrame:
     if differing and not mixed:
         details = "; ".join(f"{column}: {' | '.join(sorted(map(str, set(results[column]))))}" for column in differing)
         raise PipelineError(f"'{runs}' mixes protocols, which differ in {details}; keep one, or ask for a mixed table")
-    return results
+    return results.copy()  # in one block: the many columns were joined one by one
 
 
 def _with_comparisons(results: pd.DataFrame, path: Path) -> pd.DataFrame:
