@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -75,9 +76,8 @@ def affine_ants(
 
     With `seen`, only points inside that mask of the moving scan count.
     """
-    import ants  # seconds to import: only where it is used
-
-    options: dict[str, Any] = {**levels, "random_seed": 1}
+    ants = _ants()
+    options: dict[str, Any] = dict(levels)
     if seen is not None:
         options |= {"moving_mask": _ants_image(seen), "mask_all_stages": True}
     with tempfile.TemporaryDirectory(prefix="lesionless-") as folder:
@@ -92,9 +92,16 @@ def affine_ants(
         return read_transform(Path(found["fwdtransforms"][0]))
 
 
-def _ants_image(volume: Volume) -> Any:
-    import ants
+def _ants() -> Any:
+    """ANTs with a fixed seed and one thread in this process: its sums depend on the number of threads."""
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
+    import ants  # seconds to import: only where it is used
 
+    ants.config.set_ants_deterministic(on=False, seed_value=1)  # `on` would allow nothing but its own *Repro kinds
+    return ants
+
+
+def _ants_image(volume: Volume) -> Any:
     origin = tuple(volume.affine[:3, 3] * (-1, -1, 1))
     spacing = tuple(np.diag(volume.affine)[:3])
-    return ants.from_numpy(volume.array, origin, spacing, direction=np.diag([-1.0, -1.0, 1.0]))
+    return _ants().from_numpy(volume.array, origin, spacing, direction=np.diag([-1.0, -1.0, 1.0]))

@@ -55,9 +55,9 @@ def run(
         workers=workers,
     )
     console = Console()
-    console.print(f"{prepared.manifest}: {prepared.ran} scans ran, {prepared.skipped} were up to date")
+    console.print(f"{prepared.manifest}: {prepared.ran} scans ran, {prepared.skipped} were up to date", soft_wrap=True)
     if prepared.failures:
-        console.print(f"{len(prepared.failures)} scans failed, see {out / 'failures.tsv'}")
+        console.print(f"{len(prepared.failures)} scans failed, see {out / 'failures.tsv'}", soft_wrap=True)
         raise typer.Exit(1)
 
 

@@ -117,7 +117,7 @@ class RegisterToAtlasd(Transform):
     def _refusal(self, path: Path, whole: Mapping[str, float], part: Mapping[str, float]) -> str:
         return (
             f"{path}: registered to the atlas, the brain mask has Dice {whole['mask_dice']:.3f} with the atlas mask, "
-            f"scaled by {whole['scale_low']:.2f} to {whole['scale_high']:.2f}; needed are Dice {self.mask_dice:g}, scaled by "
-            f"{self.scale[0]:g} to {self.scale[1]:g}, or, for a part of a brain, {self.coverage:g} of the atlas "
-            f"covered with {self.inside:g} of it inside (this one: {part['coverage']:.2f}, {part['inside']:.2f})"
+            f"scaled by {whole['scale_low']:.2f} to {whole['scale_high']:.2f}; needed are Dice {self.mask_dice:g}, "
+            f"scaled by {self.scale[0]:g} to {self.scale[1]:g}, or, for a part of a brain, {self.coverage:g} of the "
+            f"atlas covered with {self.inside:g} of it inside (this one: {part['coverage']:.2f}, {part['inside']:.2f})"
         )

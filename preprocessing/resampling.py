@@ -53,7 +53,7 @@ class ResampleToAtlasd(Transform):
             volumes = {"lesion_ml_native": _millilitres(lesion), "lesion_ml": _millilitres(Volume(moved, grid.affine))}
             if lesion.array.any() and not moved.any():
                 raise PreprocessingError(
-                    f"{data['scan'].lesion}: its {volumes['lesion_ml_native']:.3f} mL of lesion are lost on the atlas grid"
+                    f"{data['scan'].lesion}: its {volumes['lesion_ml_native']} mL of lesion are lost on the atlas grid"
                 )
             result["lesion"] = _tensor(moved, grid.affine)
         return {**result, "checks": {**data.get("checks", {}), **volumes}}

@@ -1,0 +1,88 @@
+"""The command: exit status 0, 1 when scans failed, 2 and one line for a user's mistake."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from synthetic_brain import HeadWriter, rigid
+
+from preprocessing import cli
+from preprocessing.datasets.table import write_table
+
+pytestmark = pytest.mark.usefixtures("use_coarse_atlas")
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["preprocessing", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_info:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(exit_info.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def raw(head: HeadWriter) -> Path:
+    scans = [head("sub-h0"), head("sub-l0", lesion=True, move=rigid((0, 0, 0), (4, 0, 0)))]
+    write_table(scans, head.root / "scans.csv", head.root)
+    return head.root
+
+
+def test_plan_run_status(command: Command, raw: Path, tmp_path: Path, quick_config: Path) -> None:
+    source = ["--dataset", "table", "--root", raw, "--out", tmp_path / "out", "--config", quick_config]
+    code, text, _ = command("plan", *source)
+    assert (code, "2 of 2 scans to run" in text) == (0, True)
+    assert not (tmp_path / "out").exists()
+    small = ["--image-size", 16, "--slices", 3, "--workers", 0]
+    code, text, _ = command("run", *source, *small)
+    assert (code, "2 scans ran, 0 were up to date" in text) == (0, True)
+    code, text, _ = command("plan", *source)
+    assert "0 of 2 scans to run" in text
+    code, text, _ = command("status", "--out", tmp_path / "out")
+    assert (code, text.strip()) == (0, "2 done, 0 failed")
+
+
+def test_failed_scans_give_exit_status_1(command: Command, raw: Path, tmp_path: Path, quick_config: Path) -> None:
+    (raw / "sub-l0.nii.gz").write_text("")
+    code, text, error = command(
+        "run", "--dataset", "table", "--root", raw, "--out", tmp_path / "out", "--config", quick_config,
+        "--image-size", 16, "--slices", 3, "--workers", 0,
+    )  # fmt: skip
+    assert code == 1
+    assert "1 scans failed" in text
+    assert "sub-l0.nii.gz: unreadable or truncated" in error
+    code, text, _ = command("status", "--out", tmp_path / "out")
+    assert (code, "1 done, 1 failed" in text, "unreadable" in text) == (1, True, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["run", "--dataset", "nothing", "--root", ".", "--out", "out"],
+            "error: unknown data set 'nothing'; available:",
+        ),
+        (
+            ["run", "--dataset", "ixi", "--dataset", "ixi", "--root", ".", "--out", "out"],
+            "each data set needs one root",
+        ),
+        (["plan", "--dataset", "table", "--root", "nowhere", "--out", "out"], "nowhere: no such folder"),
+        (["status", "--out", "nowhere"], "nowhere: nothing was prepared there"),
+    ],
+)
+def test_mistakes_are_one_line(
+    command: Command, arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, error = command(*arguments)
+    assert code == 2
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
