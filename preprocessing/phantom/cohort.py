@@ -20,7 +20,7 @@ from preprocessing.phantom.anatomy import Anatomy, ensure_tissues
 from preprocessing.phantom.subject import LESION, simulate
 
 HEALTHY = "healthy"
-GENERATOR = {"Name": "lesionless phantom", "Version": "1"}
+GENERATOR = {"Name": "lesionless phantom", "Version": "1.1"}
 DESCRIPTION, PARTICIPANTS = "dataset_description.json", "participants.tsv"
 README = """SIMULATED DATA: no person was scanned.
 

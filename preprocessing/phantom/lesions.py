@@ -37,7 +37,7 @@ class Kind:
 
 KINDS = {
     "multiple": Kind(count=(6, 14), ml=(5.0, 24.0), grey=0.15, ragged=0.3, soft=1.6, near=9.0),
-    "tumour": Kind(count=(1, 1), ml=(18.0, 60.0), grey=0.6, ragged=0.55, soft=2.5, core=(0.15, 0.4), mass=3.0),
+    "tumour": Kind(count=(1, 1), ml=(18.0, 52.0), grey=0.6, ragged=0.55, soft=2.5, core=(0.15, 0.4), mass=3.0),
     "stroke": Kind(count=(1, 2), ml=(10.0, 45.0), grey=0.9, ragged=0.6, soft=1.8),
     "small": Kind(count=(1, 3), ml=(0.8, 4.0), grey=0.3, ragged=0.35, soft=1.0, core=(0.15, 0.35), near=14.0),
 }
@@ -139,7 +139,9 @@ def _shape(
 ) -> np.ndarray:
     """A function that falls from 1 at the centre through 0 near the radius: an oblique ellipsoid, ragged by noise."""
     axes = np.exp(rng.normal(0, 0.22, 3))
-    matrix = np.diag(1 / (axes / np.prod(axes) ** (1 / 3))) @ Rotation.random(random_state=rng).as_matrix() / radius
+    matrix = (
+        np.diag(1 / (axes / np.prod(axes) ** (1 / 3))) @ Rotation.from_quat(rng.standard_normal(4)).as_matrix() / radius
+    )
     grid = np.stack(np.meshgrid(*[np.arange(n) - c for n, c in zip(shape, centre, strict=True)], indexing="ij"))
     rows = [sum(matrix[i, j] * grid[j] for j in range(3)) for i in range(3)]
     distance = np.sqrt(np.asarray(sum(row**2 for row in rows)))

@@ -35,7 +35,7 @@ class Scanner:
 
 
 def draw_scanner(seed: int, group: str, index: int, field_of_view: np.ndarray) -> Scanner:
-    """A scanner with room for a box of the edges `field_of_view` [3], in mm.
+    """A scanner that sees a box of the edges `field_of_view` [3] along the axes of the head, in mm.
 
     Slices are mostly axial and 2–3 mm thick; a third of the scans has voxels of nearly equal edges. The orientation
     code, the obliqueness, the data type and the scale go through all values as the index grows.
@@ -49,8 +49,7 @@ def draw_scanner(seed: int, group: str, index: int, field_of_view: np.ndarray) -
     axes, signs = _ORIENTATIONS[(7 * index + 5 * len(group) + seed) % 48]
     tilt = Rotation.from_euler("xyz", rng.uniform(-12, 12, 3) * (index % 4 > 0), degrees=True).as_matrix()
     linear_part = tilt[:, axes] * np.array(signs) * spacing[list(axes)]
-    extent = np.abs(np.linalg.inv(linear_part)) @ (field_of_view / 2)
-    shape = tuple(int(n) for n in np.ceil(2 * extent).astype(int) + 1)
+    shape = tuple(int(n) + 1 for n in np.ceil((field_of_view / spacing)[list(axes)]))
     affine = np.eye(4)
     affine[:3, :3] = linear_part
     affine[:3, 3] = rng.uniform(-25, 25, 3) - linear_part @ ((np.array(shape) - 1) / 2)

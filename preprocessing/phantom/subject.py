@@ -16,6 +16,7 @@ from preprocessing.phantom.lesions import Lesions, draw_lesions
 from preprocessing.phantom.scanner import draw_scanner, partial_volume, record
 
 LESION = "lesion"
+MARGIN = (6.0, 6.0, 30.0)  # mm of air that the scanner sees, so that a turned head keeps its brain
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def simulate(anatomy: Anatomy, seed: int, group: str, index: int) -> Subject:
     if lesions is not None:
         head = lesions.paint(head, contrast.grey, contrast.csf + rng.uniform(0.02, 0.2))
         swelling += [(lesions.soft, lesions.mass)] if lesions.mass else []
-    scanner = draw_scanner(*subject, anatomy.head_box[1] + 16)
+    scanner = draw_scanner(*subject, anatomy.head_box[1] + MARGIN)
     points = sampling_points(anatomy, scanner, subject, swelling)
     head = partial_volume(head, scanner.thickness, np.linalg.norm(anatomy.affine[:3, :3], axis=0))
     image = record(_sample(head, points), scanner, rng)
