@@ -38,7 +38,7 @@ Mixins = Annotated[str, typer.Option(help="Mixins of bundles/base/configs, separ
 def demo(
     out: Out = Path("runs/demo"),
     image_size: Annotated[int, typer.Option(help="Pixels of a slice's side; the paper's value is 224.")] = 96,
-    epochs: Epochs = 12,
+    epochs: Epochs = 20,
     healthy: Annotated[int, typer.Option(help="Simulated healthy heads.")] = 24,
     lesion: Annotated[int, typer.Option(help="Simulated heads with lesions.")] = 14,
     methods: Methods = DEMO_METHODS,
