@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from pydoc import locate
 from typing import Any
 
@@ -39,6 +40,14 @@ def _arguments(component: Any) -> list[str]:
     return list(inspect.signature(target).parameters) if callable(target) else []
 
 
+def configuration_files(method: str, mixins: str | list[str]) -> list[Path]:
+    """What is laid over the base, in order: the mixins that the method lists, the method, the mixins asked for."""
+    names = [name for name in mixins.split(",") if name] if isinstance(mixins, str) else mixins
+    own = method_file(method)
+    needed = ConfigParser.load_config_file(str(own)).get("mixins", [])
+    return [*map(mixin_file, needed), own, *map(mixin_file, names)]
+
+
 class MethodWorkflow(ConfigWorkflow):
     """Base configuration + method + mixins + overrides of the command line; a misspelt key is refused.
 
@@ -47,8 +56,8 @@ class MethodWorkflow(ConfigWorkflow):
         stage: `train`, `calibrate` or `evaluate` (any `run_<stage>` of the configuration).
         mixins: names of files in `bundles/base/configs`, or paths, applied in order after the method. Those that a
             method lists under its key `mixins` are applied before it.
-        dataset_dir: folder with `dataset.json`.
-        override: `key=value`, e.g. `max_epochs=3` or `optimizer#lr=1e-3`.
+        override: `key=value`, e.g. `max_epochs=3` or `optimizer#lr=1e-3`; `dataset_dir`, the folder with
+            `dataset.json`, is required.
 
     Raises:
         PipelineError: unknown method, stage, mixin or key; no dataset folder.
@@ -59,19 +68,11 @@ class MethodWorkflow(ConfigWorkflow):
         method: str = "",
         stage: str = "train",
         mixins: str | list[str] = "",
-        dataset_dir: str = "",
         **override: Any,
     ) -> None:
         report_in_one_line(sys.modules["__main__"])
-        names = [name for name in mixins.split(",") if name] if isinstance(mixins, str) else list(mixins)
-        own = method_file(method)
-        needed = ConfigParser.load_config_file(str(own)).get("mixins", [])
-        files = [*map(mixin_file, needed), own, *map(mixin_file, names)]
-        if not dataset_dir:
-            raise PipelineError(
-                "dataset_dir is missing: --dataset_dir FOLDER, the output of `python -m preprocessing run`"
-            )
-        metadata = own.with_name("metadata.json")
+        files = configuration_files(method, mixins)
+        metadata = method_file(method).with_name("metadata.json")
         super().__init__(
             config_file=str(BASE / "base.yaml"),
             meta_file=str(metadata if metadata.is_file() else BASE / "metadata.json"),
@@ -79,10 +80,7 @@ class MethodWorkflow(ConfigWorkflow):
             run_id=f"run_{stage}",
             workflow_type="train",
         )
-        if self.run_id not in self.parser:
-            config: Any = self.parser.config
-            stages = (key.removeprefix("run_") for key in config if key.startswith("run_"))
-            raise PipelineError(f"unknown stage '{stage}'; available: {', '.join(stages)}")
+        self._check_stage(stage)
         for file in files:
             pairs = ConfigParser.load_config_file(str(file))
             pairs.pop("mixins", None)
@@ -90,7 +88,15 @@ class MethodWorkflow(ConfigWorkflow):
                 check_keys(pairs, self.parser, str(file))
             self.parser.update(pairs)
         check_keys(override, self.parser, "the command line")
-        self.parser.update({"dataset_dir": str(dataset_dir), **override})
+        self.parser.update(override)
+        if not self.parser.get("dataset_dir") or self.parser["dataset_dir"] == "$None":
+            raise PipelineError("dataset_dir is missing: --dataset_dir FOLDER, the output of `preprocessing run`")
+
+    def _check_stage(self, stage: str) -> None:
+        config: Any = self.parser.config
+        stages = [key.removeprefix("run_") for key in config if key.startswith("run_")]
+        if stage not in stages:
+            raise PipelineError(f"unknown stage '{stage}'; available: {', '.join(stages)}")
 
     def run(self) -> Any:
         """Run the stage.
