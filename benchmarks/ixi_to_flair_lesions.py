@@ -2,8 +2,9 @@
 
     python benchmarks/ixi_to_flair_lesions.py --data ../shared/data --out runs/ixi
 
-Preprocesses the IXI heads with skull, gives them a FLAIR-like contrast, trains, learns thresholds from held-out IXI heads, scores all labelled
-lesion scans and the healthy test heads, and prints the table. Stopped, it goes on where it was.
+Preprocesses the IXI heads with skull, gives them a FLAIR-like contrast, trains, learns thresholds from held-out IXI
+heads, scores all labelled lesion scans and the healthy test heads, and prints the table. Stopped, it goes on where it
+was.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ class ResumableCheckpoint:
         engine.add_event_handler(Events.STARTED, self._resume, objects)
         engine.add_event_handler(Events.EPOCH_STARTED, self._seed_epoch)
         engine.add_event_handler(Events.EPOCH_COMPLETED, save)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._remove_older, save)
         engine.add_event_handler(Events.COMPLETED, self._write_weights)
 
     def _resume(self, engine: Engine, objects: dict[str, Any]) -> None:
@@ -59,6 +60,11 @@ class ResumableCheckpoint:
             reason = str(error).splitlines()[0]
             raise PipelineError(f"checkpoint '{found[-1]}' is of another configuration: {reason}") from error
         engine.state.max_epochs = max_epochs
+
+    def _remove_older(self, engine: Engine, save: Checkpoint) -> None:
+        for path in self.folder.glob("checkpoint_*.pt"):  # those of an interrupted run are not known to `save`
+            if path.name != Path(str(save.last_checkpoint)).name:
+                path.unlink()
 
     def _seed_epoch(self, engine: Engine) -> None:
         torch.manual_seed(self.seed * 1_000_003 + engine.state.epoch)

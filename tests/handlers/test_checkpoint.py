@@ -45,6 +45,7 @@ def test_killed_and_continued_equals_unbroken(epoch: int, tiny_dataset: Path, tm
     assert not list(broken.rglob("model.pt"))
     workflow(tiny_dataset, broken).run()
     weights = [torch.load(next(run.rglob("model.pt")), weights_only=True) for run in (whole, broken)]
+    assert [path.name for path in broken.rglob("checkpoint_*.pt")] == ["checkpoint_3.pt"]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     logs = [pd.read_csv(next(run.rglob("training.csv"))) for run in (whole, broken)]
     pd.testing.assert_frame_equal(*logs)
