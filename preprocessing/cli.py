@@ -114,11 +114,14 @@ def phantom(
     lesion: Annotated[int, typer.Option(help="subjects with lesions")] = 14,
     seed: int = 0,
     workers: int = 2,
+    atlas: AtlasPath = None,
 ) -> None:
     """Write the sample cohort: SIMULATED raw FLAIR heads with skull, as a BIDS data set."""
     from preprocessing.phantom import write_cohort
 
-    Console().print(str(write_cohort(out, healthy=healthy, lesion=lesion, seed=seed, workers=workers)), soft_wrap=True)
+    Console().print(
+        str(write_cohort(out, healthy=healthy, lesion=lesion, seed=seed, workers=workers, atlas=atlas)), soft_wrap=True
+    )
 
 
 def find(names: Sequence[str], roots: Sequence[Path], flair_like: bool = False) -> list[Scan]:
