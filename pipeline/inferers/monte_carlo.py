@@ -11,6 +11,7 @@ from monai.inferers import Inferer
 from torch import nn
 
 from pipeline.errors import PipelineError
+from pipeline.inferers.precision import autocast
 
 STATISTICS = ("mean", "std")
 
@@ -38,13 +39,20 @@ class MonteCarlo(Inferer):
         passes: ≥ 2. statistic: `mean` or `std` (n − 1 in the denominator).
         sample: whether each pass also samples the latent vector; needs a network that takes `sample`.
         images: slices × passes in one forward pass. seed: of the draws; the caller's random state is left alone.
+        precision: of the network, see Forward.
 
     Raises:
         PipelineError: fewer than two passes, another statistic, or a network that answers the same each time.
     """
 
     def __init__(
-        self, passes: int = 100, statistic: str = "mean", sample: bool = False, images: int = 32, seed: int = 0
+        self,
+        passes: int = 100,
+        statistic: str = "mean",
+        sample: bool = False,
+        images: int = 32,
+        seed: int = 0,
+        precision: str = "fp32",
     ) -> None:
         super().__init__()
         if passes < 2:
@@ -56,6 +64,7 @@ class MonteCarlo(Inferer):
         self.sample = sample
         self.images = images
         self.seed = seed
+        self.precision = precision
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Map [N, 1, H, W] of the slices `inputs` [N, 1, H, W] in [0, 1]."""
@@ -88,5 +97,6 @@ class MonteCarlo(Inferer):
     def _residuals(self, image: torch.Tensor, network: Any, passes: int) -> torch.Tensor:
         """Absolute residuals [passes, n, 1, H, W]."""
         stack = image.repeat(passes, 1, 1, 1)
-        output = network(stack, sample=True) if self.sample else network(stack)
-        return (stack - output.reconstruction.float()).abs().unflatten(0, (passes, len(image)))
+        with autocast(self.precision, stack.device):
+            output = network(stack, sample=True) if self.sample else network(stack)
+        return (stack - output.logits.float().sigmoid()).abs().unflatten(0, (passes, len(image)))

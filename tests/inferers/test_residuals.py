@@ -17,7 +17,7 @@ from pipeline.inferers import (
     Residual,
     Restoration,
 )
-from pipeline.inferers.restoration import bernoulli_entropy, total_variation
+from pipeline.inferers.restoration import bernoulli_entropy, denoise, total_variation
 from pipeline.losses import negative_elbo
 from pipeline.networks import FAnoGAN, ResNetAutoencoder
 from pipeline.networks.autoencoder import AutoencoderOutput
@@ -100,12 +100,12 @@ class Linear(nn.Module):
 def test_monte_carlo_converges_to_the_analytic_moments(sizes: tuple[int, int]) -> None:
     """|x − x̂| is x or |1 − 2·scale| x with probability ½ each."""
     slices, at_once = sizes
-    x, scale, passes = images(slices, 8), 0.4, 2000
+    x, scale, passes = images(slices, 8), 0.4, 500
     mean, deviation = MonteCarlo(passes, images=at_once).moments(x, Linear(scale).eval())
     low, high = abs(1 - 2 * scale) * x, x
     error = (mean - (low + high) / 2).abs() / ((high - low) / 2 / passes**0.5)
     assert error.max() < norm.isf(1e-7), "standard errors of the mean, over all pixels"
-    torch.testing.assert_close(deviation, (high - low) / 2, rtol=0.01, atol=1e-5)
+    torch.testing.assert_close(deviation, (high - low) / 2, rtol=0.04, atol=1e-5)
 
 
 @torch.no_grad()
@@ -144,12 +144,12 @@ def test_monte_carlo_refuses_a_network_that_answers_the_same_each_time() -> None
 @pytest.mark.parametrize("relative", [False, True])
 def test_restoration_objective_falls_at_every_step(step: float, relative: bool) -> None:
     x, net = images(), network()
-    restored = Restoration(steps=15, step=step, tv_weight=0.5, relative=relative).restore(x, net)
+    restored = Restoration(steps=15, step=step, tv_weight=0.01, relative=relative).restore(x, net)
     assert restored.objective.shape == (16, 5)
     assert (restored.objective.diff(dim=0) <= 0).all(), "never rises, for any image"
     assert (restored.objective[-1] < restored.objective[0]).all()
     assert restored.image.min() >= 0 and restored.image.max() <= 1
-    expected = negative_elbo(net(restored.image), restored.image) + 0.5 * total_variation(x - restored.image)
+    expected = negative_elbo(net(restored.image), restored.image) + 0.01 * total_variation(x - restored.image)
     expected = expected - bernoulli_entropy(restored.image) if relative else expected
     torch.testing.assert_close(restored.objective[-1], expected)
 
@@ -172,8 +172,23 @@ def test_strong_total_variation_keeps_the_image() -> None:
 def test_total_variation_of_a_square_is_its_outline() -> None:
     image = torch.zeros(1, 1, 10, 10)
     image[..., 3:6, 2:7] = 1.0
-    torch.testing.assert_close(total_variation(image), torch.tensor([2.0 * (3 + 5)]), rtol=2e-3, atol=0)
+    torch.testing.assert_close(total_variation(image), torch.tensor([2.0 * (3 + 5)]))
     assert total_variation(torch.zeros(1, 1, 4, 4)) == 0
+
+
+def test_denoising_lowers_its_objective_and_keeps_the_mean() -> None:
+    noisy = images(3, 12)
+    weight = torch.tensor([0.0, 0.1, 100.0])[:, None, None, None]
+    clean = denoise(noisy, weight)
+
+    def objective(d: torch.Tensor) -> torch.Tensor:
+        return (d - noisy).square().flatten(1).sum(dim=1) / 2 + weight.flatten() * total_variation(d)
+
+    torch.testing.assert_close(clean[0], noisy[0])
+    torch.testing.assert_close(clean.mean((1, 2, 3)), noisy.mean((1, 2, 3)), rtol=1e-4, atol=1e-4)
+    assert (objective(clean)[1:] < objective(noisy)[1:]).all()
+    for other in (clean + 0.01 * torch.randn_like(clean), 0.9 * clean, noisy.mean() + 0 * clean):
+        assert objective(clean)[1] < objective(other)[1]
 
 
 def test_rank_within_each_slice_is_the_empirical_distribution_function() -> None:
