@@ -53,6 +53,7 @@ def metrics(
     by_site: Annotated[bool, typer.Option(help="With --merge: put each file's name before its scan ids.")] = False,
     lesion_wise: Annotated[bool, typer.Option(help="Also lesion-wise figures and surface distances (slower).")] = False,
     min_ml: Annotated[float, typer.Option(help="With --lesion-wise: smallest lesion that counts, in mL.")] = 0.0,
+    bits: Annotated[int, typer.Option(help="Resolution of the bins, 10 to 22; each more halves the bounds.")] = 20,
     replicates: Annotated[int, typer.Option(help="Bootstrap replicates over scans.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
 ) -> None:
@@ -60,7 +61,7 @@ def metrics(
     console = Console()
     scans = [] if merge_files else _pair(paths, brain)
     support = support or ("frame" if brain is None else "brain")
-    test = _merged(paths, by_site) if merge_files else _count(scans, label_rule, support)
+    test = _merged(paths, by_site) if merge_files else _count(scans, label_rule, support, bits)
     rules = with_oracle(test, _thresholds(thresholds, threshold, normals, test))
     figures = summarise(test, rules, replicates, seed)
     rows = scan_table(test, rules)
@@ -85,8 +86,8 @@ def _pair(paths: list[Path], brain: Path | None) -> list[ScanFiles]:
     return pair(paths[0], paths[1] if len(paths) == 2 else None, brain)
 
 
-def _count(scans: list[ScanFiles], label_rule: str, support: str) -> ScoreHistogram:
-    histogram = ScoreHistogram(support=support)
+def _count(scans: list[ScanFiles], label_rule: str, support: str, bits: int) -> ScoreHistogram:
+    histogram = ScoreHistogram(bits, support)
     for files in track(scans, "counting", transient=True, console=Console(stderr=True)):
         arrays = read(files, label_rule)
         # NIfTI lies in Fortran order: its transpose is in one piece and is counted without a copy.

@@ -76,6 +76,15 @@ def test_figures_equal_those_of_the_pipeline_with_its_thresholds(scans: Path) ->
         assert row[name] == pytest.approx(value, nan_ok=True), name
 
 
+def test_more_bits_narrow_the_bounds(scans: Path) -> None:
+    widths = []
+    for bits in (12, 22):
+        call(scans / "maps", scans / "reference", "--bits", bits, "--out", scans / "out")
+        row = pd.read_csv(scans / "out" / "metrics.csv").iloc[0]
+        widths.append(row["auprc_upper"] - row["auprc_lower"])
+    assert widths[1] < widths[0] / 100
+
+
 def test_sites_are_pooled_from_their_histograms(scans: Path) -> None:
     files = []
     for name, ids in (("north", (0, 1)), ("south", (2, 3))):
