@@ -119,7 +119,8 @@ def test_without_labelled_validation_thresholds_come_from_normals_alone(tiny_dat
     del manifest["splits"]["validation"]
     manifest["items"] = [item for item in manifest["items"] if item["split"] != "validation"]
     (root / "dataset.json").write_text(json.dumps(manifest))
-    results = run_leaderboard(["histeq_smooth"], root, tmp_path / "runs", mixins="normals_only")
+    results = run_leaderboard(["histeq", "histeq_smooth"], root, tmp_path / "runs", mixins="normals_only")
+    assert results["auprc"].nunique() == 2, "untuned, the smoothed floor keeps the sigma of its method"
     rules = [threshold.rule for threshold in load_thresholds(next(tmp_path.rglob("thresholds.json")))]
     assert rules == ["p90", "p95", "p98"]
     assert "dice@val_op" not in results and results["dice@p95"].notna().all()
