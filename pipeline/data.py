@@ -56,7 +56,7 @@ class SliceDataset(Dataset):
         erosion_mm: width of the rim left out of the support, in mm; 0 keeps the brain.
 
     Raises:
-        PipelineError: unknown split; message lists the choices.
+        PipelineError: unknown split (the message lists the choices), or a scan whose label is not complete.
     """
 
     def __init__(self, dataset_dir: str | Path, split: str, erosion_mm: float = 0.0) -> None:
@@ -66,6 +66,11 @@ class SliceDataset(Dataset):
         self.spacing = tuple(manifest["spacing_mm"][:2])
         self.erosion_mm = erosion_mm
         self.items = sorted((i for i in manifest["items"] if i["split"] == split), key=lambda item: item["rows"][0])
+        unlabelled = [item["id"] for item in self.items if not item["labelled"]]
+        if unlabelled:
+            raise PipelineError(
+                f"split '{split}' holds '{unlabelled[0]}', whose lesions are not all labelled: not measurable"
+            )
         paths = manifest["splits"][split]
         self.arrays = {key: np.load(Path(dataset_dir) / paths[key], mmap_mode="r") for key in ARRAYS}
         self.scans = [item["id"] for item in self.items for _ in range(*item["rows"])]

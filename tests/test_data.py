@@ -75,3 +75,12 @@ def test_foreign_manifests_are_refused(tiny_dataset: Path, tmp_path: Path, chang
     (tmp_path / "d" / "dataset.json").write_text(json.dumps(manifest))
     with pytest.raises(PipelineError, match=message):
         load_manifest(tmp_path / "d")
+
+
+def test_scans_without_a_complete_label_are_not_measured(tiny_dataset: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_dataset, tmp_path / "d")
+    manifest = json.loads((tmp_path / "d" / "dataset.json").read_text())
+    next(item for item in manifest["items"] if item["split"] == "test")["labelled"] = False
+    (tmp_path / "d" / "dataset.json").write_text(json.dumps(manifest))
+    with pytest.raises(PipelineError, match="split 'test' holds 'sub-test0', whose lesions are not all labelled"):
+        SliceDataset(tmp_path / "d", "test")
