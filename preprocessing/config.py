@@ -24,24 +24,44 @@ def available() -> list[str]:
 
 
 def load_config(name: str, overrides: Mapping[str, Any]) -> Config:
-    """The configuration `name` (of the package, or a path to a YAML or JSON file) with top-level keys replaced.
+    """`base.yaml`, the configuration `name` laid over it, then the overrides: top-level keys replace each other.
+
+    Args:
+        name: of a configuration of the package, or the path of a YAML or JSON file.
+        overrides: of top-level keys.
 
     Raises:
         PreprocessingError: no such configuration, unreadable, or an override that it does not have.
     """
     path = Path(name)
     if name in available():
-        path = Path(str(resources.files("preprocessing") / "configs" / f"{name}.yaml"))
+        path = _packaged(name)
     elif not path.is_file():
         raise PreprocessingError(f"unknown configuration {name!r}; available: {', '.join(available())}, or a file")
+    content = {**_read(_packaged("base")), **_read(path)}
+    if unknown := sorted(set(overrides) - set(content)):
+        raise PreprocessingError(f"{path}: key {unknown[0]!r} is missing; it has {', '.join(sorted(content))}")
+    return {**content, **overrides}
+
+
+def steps(config: Config) -> list[Any]:
+    """What is done to one scan, in order: the transforms of `steps`, each `@noun` as the noun that it stands for."""
+    named = config["steps"]["transforms"]
+    return [config[step[1:]] if isinstance(step, str) and step[1:] in config else step for step in named]
+
+
+def _packaged(name: str) -> Path:
+    return Path(str(resources.files("preprocessing") / "configs" / f"{name}.yaml"))
+
+
+def _read(path: Path) -> Config:
     try:
         content = ConfigParser.load_config_file(path)
     except Exception as error:  # the YAML reader raises its own kinds
         raise PreprocessingError(f"{path}: not a configuration ({' '.join(str(error).split())})") from error
-    missing = sorted({"atlas", "steps", "pseudo_volume", "split", *overrides} - set(content))
-    if missing:
-        raise PreprocessingError(f"{path}: key {missing[0]!r} is missing; it has {', '.join(sorted(content))}")
-    return {**content, **overrides}
+    if not isinstance(content, dict):
+        raise PreprocessingError(f"{path}: not a configuration (it has no keys)")
+    return content
 
 
 def build(config: Config, part: str) -> Callable[[Any], Any]:

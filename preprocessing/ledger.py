@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from preprocessing.config import Config, versions
+from preprocessing.config import Config, steps, versions
 from preprocessing.files import sha256_file, sha256_json, write_bytes, write_json
 from preprocessing.scan import Scan
 
@@ -46,7 +46,7 @@ def request(scan: Scan, out: Path, config: Config, atlas_digest: str) -> Request
     fields = asdict(scan) | {"image": None, "lesion": scan.lesion is not None, "brain": scan.brain is not None}
     content = {
         "scan": {key: value for key, value in fields.items() if key != "split"},
-        "steps": config["steps"],
+        "steps": steps(config),
         "seed": config["seed"] if scan.flair_like else None,
         "atlas": atlas_digest,
         "versions": versions(),

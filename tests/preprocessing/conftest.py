@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
-from synthetic_brain import ATLAS_AFFINE, ATLAS_SHAPE, HeadWriter, brain_at, step
+from synthetic_brain import ATLAS_AFFINE, ATLAS_SHAPE, HeadWriter, brain_at
 
 from preprocessing.atlas import Atlas
 from preprocessing.config import load_config
@@ -37,7 +37,7 @@ def coarse_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """base.yaml at the resolution of the synthetic atlas: the same steps in tenths of a second."""
     config = load_config("base", {})
     settings = {"spacing_mm": 4.0, "coarse_mm": 12.0, "iterations": [60, 30], "shrink": [2, 1], "smoothing": [1, 0]}
-    step(config, "RegisterToAtlasd").update(settings, sampling=0.5)
+    config["register"].update(settings, sampling=0.5)
     config["pseudo_volume"] = {**config["pseudo_volume"], "centre": 19}
     path = tmp_path_factory.mktemp("config") / "coarse.yaml"
     path.write_text(yaml.safe_dump(config))
@@ -48,9 +48,7 @@ def coarse_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick_config(coarse_config: Path) -> Path:
     """coarse_config without a registration: scans lie where their headers say."""
     config = yaml.safe_load(coarse_config.read_text())
-    transforms = config["steps"]["transforms"]
-    index = transforms.index(step(config, "RegisterToAtlasd"))
-    transforms[index] = {"_target_": "synthetic_brain.ByHeader", "moves": {}}
+    config["register"] = {"_target_": "synthetic_brain.ByHeader", "moves": {}}
     path = coarse_config.with_name("quick.yaml")
     path.write_text(yaml.safe_dump(config))
     return path

@@ -86,11 +86,6 @@ class ByHeader(Transform):
         return {**data, "transform": np.array(self.moves.get(data["scan"].id, np.eye(4)))}
 
 
-def step(config: dict[str, Any], name: str) -> dict[str, Any]:
-    """The part of a configuration that names the transform `name`."""
-    return next(part for part in config["steps"]["transforms"] if part["_target_"].endswith(name))
-
-
 def rigid(degrees: tuple[float, float, float], shift: tuple[float, float, float]) -> np.ndarray:
     """Rotation about the centre of the synthetic brain, then a shift in mm, as a 4×4 world matrix."""
     matrix = np.eye(4)

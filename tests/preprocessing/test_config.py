@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from preprocessing.config import available, build, load_config, versions
+from preprocessing.config import available, build, load_config, steps, versions
 from preprocessing.errors import PreprocessingError
 
 
@@ -25,9 +25,18 @@ def test_unknown_names_keys_and_files_are_refused(tmp_path: Path) -> None:
     path.write_text("steps: [")
     with pytest.raises(PreprocessingError, match=r"mine\.yaml: not a configuration \("):
         load_config(str(path), {})
-    path.write_text(yaml.safe_dump({"steps": {}}))
-    with pytest.raises(PreprocessingError, match=r"mine\.yaml: key 'atlas' is missing"):
+    path.write_text("- steps")
+    with pytest.raises(PreprocessingError, match=r"mine\.yaml: not a configuration \("):
         load_config(str(path), {})
+
+
+def test_a_configuration_states_only_the_nouns_that_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"slices": 20, "intensity": {"_target_": "Identityd", "keys": "image"}}))
+    config, base = load_config(str(path), {}), load_config("base", {})
+    assert config["slices"] == 20 and config["load"] == base["load"]
+    assert steps(config)[-1] == {"_target_": "Identityd", "keys": "image"}
+    assert steps(config)[:-1] == steps(base)[:-1]
 
 
 def test_a_step_that_does_not_exist_is_refused_by_name() -> None:
