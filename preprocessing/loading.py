@@ -20,7 +20,8 @@ from preprocessing.scan import Scan
 class LoadScand(Transform):
     """`scan` → `image`, `lesion`, `brain` as float32 MetaTensors [1, X, Y, Z] on the grid of the file.
 
-    A healthy scan gets no `lesion`, a scan without a given mask no `brain`; labels and masks become `value > 0`.
+    A healthy scan gets no `lesion`, a scan without a given mask no `brain`; masks become `value > 0`, labels keep
+    their values.
 
     Args:
         max_spacing_mm: thicker voxels or slices are refused.
@@ -48,7 +49,7 @@ class LoadScand(Transform):
             if path is not None:
                 label, label_affine = load_volume(path)
                 self._check_geometry(path, scan.image, (label.shape, label_affine), (image.shape, affine))
-                result[key] = _tensor((label > 0).astype(np.float32), affine)
+                result[key] = _tensor((label > 0).astype(np.float32) if key == "brain" else label, affine)
         return result
 
     def _check_size(self, path: Path, shape: tuple[int, ...], affine: np.ndarray) -> None:

@@ -11,9 +11,9 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
-from preprocessing.errors import PreprocessingError
 from preprocessing.geometry import resample
 from preprocessing.grid import Volume, load_grid
+from preprocessing.labels import label_to_grid
 
 
 class ResampleToAtlasd(Transform):
@@ -29,7 +29,7 @@ class ResampleToAtlasd(Transform):
         order: of the spline for the image.
 
     Raises:
-        PreprocessingError: a lesion is lost.
+        PreprocessingError: a value of the label is lost.
     """
 
     def __init__(self, atlas: str, order: int) -> None:
@@ -48,19 +48,9 @@ class ResampleToAtlasd(Transform):
         result = {**data, "image": _tensor(value, grid.affine), "brain": _tensor(inside, grid.affine)}
         volumes = {"lesion_ml_native": 0.0, "lesion_ml": 0.0}
         if "lesion" in data:
-            lesion = Volume.of(data["lesion"])
-            moved = resample(lesion.array, matrix, shape, order=0)
-            volumes = {"lesion_ml_native": _millilitres(lesion), "lesion_ml": _millilitres(Volume(moved, grid.affine))}
-            if lesion.array.any() and not moved.any():
-                raise PreprocessingError(
-                    f"{data['scan'].lesion}: its {volumes['lesion_ml_native']} mL of lesion are lost on the atlas grid"
-                )
-            result["lesion"] = _tensor(moved, grid.affine)
+            lesion, volumes = label_to_grid(data["scan"].lesion, Volume.of(data["lesion"]), matrix, grid)
+            result["lesion"] = _tensor(lesion, grid.affine)
         return {**result, "checks": {**data.get("checks", {}), **volumes}}
-
-
-def _millilitres(label: Volume) -> float:
-    return round(float((label.array > 0).sum() * abs(np.linalg.det(label.affine[:3, :3])) / 1000), 3)
 
 
 def _tensor(array: np.ndarray, affine: np.ndarray) -> MetaTensor:

@@ -24,7 +24,7 @@ class Scan:
         subject: the person; all scans of one subject go to the same split.
         modality: one of `FLAIR`, `T1`, `T2`, `CT`.
         image: NIfTI file.
-        lesion: lesion label on the grid of the image; > 0 is lesion. None: no label file.
+        lesion: lesion label on the grid of the image, by the rule of the configuration. None: no label file.
         brain: brain mask on the grid of the image; > 0 is brain. None: the mask is computed.
         healthy: no lesion is known of; its lesion mask is empty.
         stripped: the image has no skull, its background is one constant.

@@ -61,5 +61,7 @@ def test_a_label_that_would_vanish_is_refused(coarse_atlas: Atlas, head: Callabl
         return label
 
     away = rigid((0, 0, 0), (60, 0, 0))
-    with pytest.raises(PreprocessingError, match=r"sub-a_label\.nii\.gz: its 0\.064 mL of lesion are lost"):
+    with pytest.raises(
+        PreprocessingError, match=r"label\.nii\.gz: the 1 voxels of label value 1 are lost on the atlas"
+    ):
         resampled(coarse_atlas, head(lesion=True), away, lesion=one_voxel_outside_the_atlas)
