@@ -43,6 +43,17 @@ def load_manifest(dataset_dir: str | Path) -> dict[str, Any]:
     return manifest
 
 
+def scan_affine(manifest: dict[str, Any], item: dict[str, Any]) -> np.ndarray:
+    """Voxel → mm (RAS, 4×4) of the pseudo-volume [H, W, N] of the scan `item`: the manifest's, from the scan's first z.
+
+    `A · translation(0, 0, (z_scan − z_grid) / step)`; scans of a data set may start at different slices.
+    """
+    shift = np.eye(4)
+    if "z" in manifest:  # without, all scans start where the grid does
+        shift[2, 3] = (item["z"][0] - manifest["z"][0]) / manifest["z"][2]
+    return np.asarray(manifest["affine"], dtype=float) @ shift
+
+
 class SliceDataset(Dataset):
     """Axial slices of one split, memory-mapped: opening it costs no memory, whatever its size.
 

@@ -35,7 +35,7 @@ def run(
     config: ConfigName = "base",
     atlas: AtlasPath = None,
     image_size: Annotated[int, typer.Option(help="side of the slices in pixels")] = 96,
-    slices: Annotated[int, typer.Option(help="central axial slices a scan")] = 10,
+    slices: Annotated[str, typer.Option(help="central axial slices a scan, or `all` with tissue")] = "10",
     slice_step: Annotated[int, typer.Option(help="mm between slices")] = 3,
     seed: Annotated[int, typer.Option(help="of the split")] = 0,
     workers: Annotated[int, typer.Option(help="processes")] = 2,
@@ -49,13 +49,15 @@ def run(
         config=config,
         atlas=atlas,
         image_size=image_size,
-        slices=slices,
+        slices=int(slices) if slices.lstrip("-").isdigit() else slices,
         slice_step=slice_step,
         seed=seed,
         workers=workers,
     )
     console = Console()
     console.print(f"{prepared.manifest}: {prepared.ran} scans ran, {prepared.skipped} were up to date", soft_wrap=True)
+    if prepared.left_out:
+        console.print(f"{prepared.left_out} scans left out for too small lesions, see left_out there", soft_wrap=True)
     if prepared.failures:
         console.print(f"{len(prepared.failures)} scans failed, see {out / 'failures.tsv'}", soft_wrap=True)
         raise typer.Exit(1)

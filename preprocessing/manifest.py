@@ -1,39 +1,27 @@
-"""`dataset.json` and the slice arrays: the only door from preprocessing to whoever reads the data set."""
+"""`dataset.json`: the only door from preprocessing to whoever reads the data set."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from numpy.lib.format import open_memmap
 
 from preprocessing import derivatives
 from preprocessing.config import Config, build, versions
 from preprocessing.errors import PreprocessingError
 from preprocessing.executors import Processes
-from preprocessing.files import replaced, sha256_file, sha256_json, write_json
+from preprocessing.files import sha256_json, write_json
 from preprocessing.grid import load_grid
 from preprocessing.ledger import Record, read
 from preprocessing.pseudo_volume import grid_affine
 from preprocessing.scan import SPLITS, Scan
+from preprocessing.slice_arrays import VOLUMES, in_place, write_splits
 
 FORMAT = {"format": "lesionless-dataset", "version": 1}
-ARRAYS = {"image": np.float32, "brain": np.uint8, "lesion": np.uint8}
-UNKNOWN = 255  # lesion voxels of scans without a complete label
-
-
-@dataclass(frozen=True)
-class SliceJob:
-    """A prepared scan whose slices are wanted."""
-
-    out: Path
-    scan: Scan
-    config: Config
+MEASURED = ("validation", "test")  # splits whose lesions are searched for
 
 
 def write_manifest(
@@ -45,25 +33,28 @@ def write_manifest(
     config: Config,
     provenance: dict[str, Any],
     executor: Processes,
-) -> Path:
-    """Write slice arrays and `dataset.json` for the scans that have a record; its path.
+) -> tuple[Path, int]:
+    """Write slice arrays and `dataset.json` for the scans that have a record; its path and the count left out.
 
-    Identical input gives identical files; nothing is written where they are up to date.
+    Identical input gives identical files; nothing is written where they are up to date. Scans of validation and test
+    whose lesions are a smaller share of their pseudo-volume than `min_lesion_share` are left out, and named.
 
     Raises:
-        PreprocessingError: two scans with the same content, or a path outside the data set.
+        PreprocessingError: two scans with the same content, a path outside the data set, or no scan is left.
     """
-    usable = [scan for scan in scans if scan.id in records]
-    scans = sorted(usable, key=lambda scan: (SPLITS.index(split[scan.id]), scan.id))
-    geometry = _geometry(config)
-    items = _items(scans, records, split, config)
+    usable = sorted((s for s in scans if s.id in records), key=lambda scan: (SPLITS.index(split[scan.id]), scan.id))
+    shape = load_grid(Path(config["atlas"]["brain"])).array.shape
+    z = {scan.id: _scan_slices(scan, records[scan.id], config, shape) for scan in usable}
+    left_out = _left_out(usable, records, z, split, config, shape)
+    scans = [scan for scan in usable if scan.id not in {scan["id"] for scan in left_out}]
+    geometry, items = _geometry(config), _items(scans, records, z, split)
     check_items(items)
     old, path = read(out / "dataset.json"), out / "dataset.json"
     request = sha256_json([items, geometry, [records[scan.id]["key"] for scan in scans], config["pseudo_volume"]])
-    if old is not None and old["provenance"]["request"] == request and _in_place(out, old["splits"]):
+    if old is not None and old["provenance"]["request"] == request and in_place(out, old["splits"]):
         splits = old["splits"]
     else:
-        splits = _write_slices(out, scans, items, config, executor)
+        splits = write_splits(out, scans, items, config, executor)
     content = {
         **FORMAT,
         "name": name,
@@ -71,63 +62,85 @@ def write_manifest(
         "modality": scans[0].contrast,
         "space": derivatives.SPACE,
         **geometry,
+        "min_lesion_share": config["min_lesion_share"],
         "splits": splits,
         "items": items,
+        "left_out": left_out,
         "provenance": {**provenance, "versions": versions(), "request": request},
         "hash": sha256_json([items, splits, geometry]),
     }
     if content != old:
         derivatives.write_description(out, name, content["simulated"])
         write_json(path, content)
-    return path
+    return path, len(left_out)
 
 
 def check_items(items: Sequence[dict[str, Any]]) -> None:
     """Refuse a manifest that names an id twice, the same scan twice, or a file outside its folder.
 
     Raises:
-        PreprocessingError: one of these.
+        PreprocessingError: one of these, or no items.
     """
+    if not items:
+        raise PreprocessingError("no scan is left: all lesions are smaller than min_lesion_share")
     for key, rule in (("id", "duplicate subject: the scan id"), ("input_sha256", "two scans have the same content:")):
         value, count = Counter(item[key] for item in items).most_common(1)[0]
         if count > 1:
             ids = " and ".join(item["id"] for item in items if item[key] == value)
             raise PreprocessingError(f"{rule} {value if key == 'id' else ids}; each may be there once")
     for item in items:
-        for key in ARRAYS:
+        for key in VOLUMES:
             if item[key] is not None and _leaves(item[key]):
                 raise PreprocessingError(f"{item['id']}: the path {item[key]!r} is outside the data set")
-
-
-def slices(job: SliceJob) -> dict[str, np.ndarray]:
-    """`image`, `brain`, `lesion` [N, H, W] of a prepared scan; the lesions of an unlabelled scan are `UNKNOWN`."""
-    files = derivatives.names(job.scan)
-    images: dict[str, Any] = {key: nib.load(job.out / files[key]) for key in ARRAYS if key in files}
-    result = build(job.config, "pseudo_volume")({key: image.dataobj for key, image in images.items()})
-    if "lesion" not in result:
-        result["lesion"] = np.full_like(result["brain"], 0 if job.scan.labelled else UNKNOWN)
-    return result
 
 
 def _geometry(config: Config) -> dict[str, Any]:
     transform: Any = build(config, "pseudo_volume")
     atlas = load_grid(Path(config["atlas"]["brain"]))
-    affine = grid_affine(atlas.affine, atlas.array.shape, transform.size, transform.z, transform.step)
+    z = transform.grid_slices(atlas.array.shape[2])
+    affine = grid_affine(atlas.affine, atlas.array.shape, transform.size, z)
     return {
         "image_size": transform.size,
-        "slices": len(transform.z),
+        "slices": transform.slices,
         "spacing_mm": [round(float(value), 6) for value in np.diag(affine)[:3]],
+        "z": [z.start, z.stop, z.step],
         "affine": affine.tolist(),
     }
 
 
-def _items(
-    scans: Sequence[Scan], records: dict[str, Record], split: dict[str, str], config: Config
-) -> list[dict[str, Any]]:
+def _scan_slices(scan: Scan, record: Record, config: Config, shape: tuple[int, ...]) -> range:
     transform: Any = build(config, "pseudo_volume")
-    n, start, items = len(transform.z), Counter[str](), []
+    try:
+        return transform.scan_slices(shape, record["areas"]["brain"])
+    except PreprocessingError as error:
+        raise PreprocessingError(f"{scan.id}: {error}") from error
+
+
+def _left_out(
+    scans: Sequence[Scan],
+    records: dict[str, Record],
+    z: dict[str, range],
+    split: dict[str, str],
+    config: Config,
+    shape: tuple[int, ...],
+) -> list[dict[str, str]]:
+    """The scans of MEASURED with too little lesion: share of all voxels of the slices, at the atlas's resolution."""
+    least, left_out = config["min_lesion_share"], []
+    for scan in (scan for scan in scans if split[scan.id] in MEASURED and scan.labelled and not scan.healthy):
+        voxels = sum(records[scan.id]["areas"]["lesion"][i] for i in z[scan.id])
+        share = voxels / (len(z[scan.id]) * shape[0] * shape[1])
+        if share < least:
+            reason = f"lesions are {share:.3g} of its pseudo-volume; at least {least:g}"
+            left_out.append({"id": scan.id, "split": split[scan.id], "reason": reason})
+    return left_out
+
+
+def _items(
+    scans: Sequence[Scan], records: dict[str, Record], z: dict[str, range], split: dict[str, str]
+) -> list[dict[str, Any]]:
+    start, items = Counter[str](), []
     for scan in scans:
-        part, checks, files = split[scan.id], records[scan.id]["checks"], derivatives.names(scan)
+        part, checks, files, of_scan = split[scan.id], records[scan.id]["checks"], derivatives.names(scan), z[scan.id]
         items.append(
             {
                 "id": scan.id,
@@ -136,62 +149,18 @@ def _items(
                 "healthy": scan.healthy,
                 "labelled": scan.labelled,
                 "flair_like": scan.flair_like,
-                "rows": [start[part], start[part] + n],
-                "z": transform.z,
-                **{key: files[key].as_posix() if key in files else None for key in ARRAYS},
+                "rows": [start[part], start[part] + len(of_scan)],
+                "z": [of_scan.start, of_scan.stop, of_scan.step],
+                **{key: files[key].as_posix() if key in files else None for key in VOLUMES},
                 "input_sha256": records[scan.id]["input_sha256"],
                 "lesion_ml": checks["lesion_ml"],
                 "lesion_ml_native": checks["lesion_ml_native"],
             }
         )
-        start[part] += n
+        start[part] += len(of_scan)
     return items
-
-
-def _write_slices(
-    out: Path, scans: Sequence[Scan], items: Sequence[dict[str, Any]], config: Config, executor: Processes
-) -> dict[str, Any]:
-    rows = {item["id"]: item["rows"] for item in items}
-    splits = {}
-    for part in (name for name in SPLITS if any(item["split"] == name for item in items)):
-        jobs = [SliceJob(out, scan, config) for scan, item in zip(scans, items, strict=True) if item["split"] == part]
-        splits[part] = _write_split(out, part, jobs, rows, executor)
-    return splits
-
-
-def _write_split(
-    out: Path, part: str, jobs: Sequence[SliceJob], rows: dict[str, list[int]], executor: Processes
-) -> dict[str, Any]:
-    size = jobs[0].config["image_size"]
-    shape = (max(rows[job.scan.id][1] for job in jobs), size, size)
-    paths = {key: f"slices/{part}_{key}.npy" for key in ARRAYS}
-    with (
-        replaced(out / paths["image"]) as image,
-        replaced(out / paths["brain"]) as brain,
-        replaced(out / paths["lesion"]) as lesion,
-    ):
-        temporary = {"image": image, "brain": brain, "lesion": lesion}
-        arrays = {key: open_memmap(temporary[key], "w+", dtype, shape) for key, dtype in ARRAYS.items()}
-        for job, result in executor.run(slices, jobs):
-            if result is None:
-                raise PreprocessingError(f"{job.scan.id}: the process that read its slices died")
-            for key, array in arrays.items():
-                array[slice(*rows[job.scan.id])] = result[key]
-        for array in arrays.values():
-            array.flush()
-    return {**paths, "rows": shape[0], "sha256": {key: sha256_file(out / path) for key, path in paths.items()}}
-
-
-def _in_place(out: Path, splits: dict[str, Any]) -> bool:
-    paths = [(out / part[key], digest) for part in splits.values() for key, digest in part["sha256"].items()]
-    return all(path.is_file() and sha256_file(path) == digest for path, digest in paths)
 
 
 def _leaves(path: str) -> bool:
     pure = PurePosixPath(path)
     return pure.is_absolute() or ".." in pure.parts
-
-
-def expected_bytes(scans: Iterable[Scan], config: Config) -> int:
-    """Size of the slice arrays of `scans`."""
-    return sum(config["slices"] * config["image_size"] ** 2 * 6 for _ in scans)

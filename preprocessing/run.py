@@ -24,12 +24,16 @@ from preprocessing.task import process
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` did: the manifest, the scans that ran and were up to date, and id → reason of the failed ones."""
+    """What `prepare` did: the manifest, the scans that ran and were up to date, and id → reason of the failed ones.
+
+    left_out: scans of validation and test whose lesions are too small, named in the manifest.
+    """
 
     manifest: Path
     ran: int
     skipped: int
     failures: dict[str, str]
+    left_out: int
 
 
 def prepare(
@@ -40,7 +44,7 @@ def prepare(
     config: str = "base",
     atlas: Path | None = None,
     image_size: int = 96,
-    slices: int = 10,
+    slices: int | str = 10,
     slice_step: int = 3,
     seed: int = 0,
     workers: int = 2,
@@ -55,7 +59,7 @@ def prepare(
         config: name of a configuration of the package or path to one.
         atlas: folder of the atlas; None: the one in the user's cache, fetched once.
         image_size: side of the slices in pixels.
-        slices: central axial slices a scan.
+        slices: central axial slices a scan, or `all` with tissue.
         slice_step: mm between slices.
         seed: of the split and of FLAIR-like contrasts.
         workers: processes; 0: this one.
@@ -78,8 +82,8 @@ def prepare(
     if not usable:
         raise PreprocessingError(f"no scan could be used; the first reason: {failed[0]['reason']}")
     provenance = {"config": Path(config).stem, "config_sha256": _config_digest(resolved, digest), "seed": seed}
-    manifest = write_manifest(out, name, scans, usable, split, resolved, provenance, executor)
-    return Prepared(manifest, len(waiting), len(done), {record["id"]: record["reason"] for record in failed})
+    manifest, left_out = write_manifest(out, name, scans, usable, split, resolved, provenance, executor)
+    return Prepared(manifest, len(waiting), len(done), {record["id"]: record["reason"] for record in failed}, left_out)
 
 
 def resolve(config: str, atlas: Path | None, overrides: dict[str, Any]) -> tuple[Config, str]:

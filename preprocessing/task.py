@@ -9,13 +9,14 @@ from preprocessing.config import build
 from preprocessing.errors import PreprocessingError
 from preprocessing.files import remove_temporaries, sha256_json
 from preprocessing.ledger import Record, Request
+from preprocessing.pseudo_volume import slice_areas
 
 
 def process(request: Request) -> Record:
     """Prepare one scan; never raises for what is wrong with the scan, the record says it.
 
     The record has `state` (done or failed), `reason`, `request`, `key` (request and content of the input), `inputs`,
-    `outputs` (path → bytes), `checks`, `seconds`.
+    `outputs` (path → bytes), `checks`, `areas` (voxels of brain and lesion in each slice), `seconds`.
     """
     started = time.monotonic()
     record: Record = {"id": request.scan.id, "state": "failed", "reason": None, "request": request.digest}
@@ -45,6 +46,7 @@ def _prepare(request: Request) -> Record:
         "inputs": inputs,
         "outputs": outputs,
         "checks": data["checks"],
+        "areas": {key: slice_areas(data[key][0].numpy()) for key in ("brain", "lesion") if key in data},
     }
 
 

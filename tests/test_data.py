@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from pipeline.data import SliceDataset, erode, load_manifest, scan_loader, training_loader
+from pipeline.data import SliceDataset, erode, load_manifest, scan_affine, scan_loader, training_loader
 from pipeline.errors import PipelineError
 
 
@@ -25,6 +25,14 @@ def test_slices_are_memory_mapped_and_lesions_kept(tiny_dataset: Path) -> None:
     assert isinstance(dataset.arrays["image"], np.memmap)
     lesion = sum(int(dataset[row]["lesion"].sum()) for row in range(len(dataset)))
     assert lesion == int((dataset.arrays["lesion"] > 0).sum()) > 0
+
+
+def test_the_affine_of_a_scan_starts_at_its_first_slice() -> None:
+    affine = np.array([[2.0, 0, 0, -9], [0, 2, 0, 4], [0, 0, 3, 1], [0, 0, 0, 1]])
+    manifest = {"affine": affine.tolist(), "z": [1, 100, 3]}
+    own = scan_affine(manifest, {"z": [10, 40, 3]})
+    np.testing.assert_allclose(own @ [5, 6, 0, 1], affine @ [5, 6, 3, 1])
+    np.testing.assert_array_equal(scan_affine({"affine": affine.tolist()}, {}), affine)
 
 
 @pytest.mark.parametrize("spacing, width, pixels", [((2.5, 2.5), 3.2, 1), ((1.0, 1.0), 3.0, 3), ((1.0, 1.0), 0.0, 0)])

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
+from pipeline.data import scan_affine
+
 
 def write_volume(path: Path, slices: torch.Tensor, affine: np.ndarray) -> None:
     """Write slices [N, 1, H, W] as a NIfTI volume [H, W, N], under a temporary name first.
@@ -27,7 +29,7 @@ def write_volume(path: Path, slices: torch.Tensor, affine: np.ndarray) -> None:
 
 
 class MapWriter:
-    """Writes every scan's anomaly map, and once for all methods its image, lesion and support, on one grid.
+    """Writes every scan's anomaly map, and once for all methods its image, lesion and support, on one grid a scan.
 
     Maps are zero outside the brain. Files: `output_dir/maps/<scan>_anomaly.nii.gz`,
     `runs_dir/reference/<scan>_{image,lesion,support}.nii.gz`.
@@ -36,7 +38,8 @@ class MapWriter:
     def __init__(self, output_dir: str, runs_dir: str, manifest: dict[str, Any]) -> None:
         self.maps = Path(output_dir) / "maps"
         self.reference = Path(runs_dir) / "reference"
-        self.affine = np.asarray(manifest["affine"], dtype=float)
+        self.manifest = manifest
+        self.items = {item["id"]: item for item in manifest["items"]}
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._write)
@@ -45,7 +48,8 @@ class MapWriter:
         output: Any = engine.state.output
         batch = output["label"]
         scan = batch["scan"][0]
+        affine = scan_affine(self.manifest, self.items[scan])
         anomaly = output["pred"] * batch["brain"]
-        write_volume(self.maps / f"{scan}_anomaly.nii.gz", anomaly, self.affine)
+        write_volume(self.maps / f"{scan}_anomaly.nii.gz", anomaly, affine)
         for key in ("image", "lesion", "support"):
-            write_volume(self.reference / f"{scan}_{key}.nii.gz", batch[key], self.affine)
+            write_volume(self.reference / f"{scan}_{key}.nii.gz", batch[key], affine)

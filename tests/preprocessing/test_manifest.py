@@ -22,6 +22,7 @@ def test_good_items_pass() -> None:
 @pytest.mark.parametrize(
     ("items", "message"),
     [
+        ([], r"no scan is left: all lesions are smaller than min_lesion_share"),
         ([item("sub-a"), item("sub-a", input_sha256="other")], r"duplicate subject: the scan id sub-a"),
         (
             [item("sub-a"), item("sub-b", input_sha256="content of sub-a")],

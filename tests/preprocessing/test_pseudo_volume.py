@@ -7,7 +7,15 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.pseudo_volume import PseudoVolumed, area_average, area_weights, central_slices, grid_affine, nearest
+from preprocessing.pseudo_volume import (
+    PseudoVolumed,
+    area_average,
+    area_weights,
+    central_slices,
+    grid_affine,
+    nearest,
+    slice_areas,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -59,15 +67,54 @@ def test_transform_keeps_image_brain_and_lesion_together() -> None:
     assert result["lesion"].sum() == 5 * 3 * 3
 
 
+def half_ball(top: int) -> np.ndarray:
+    """Brain from slice 3 to slice `top`, of 1 voxel in the lowest and of 100 elsewhere."""
+    brain = np.zeros((20, 20, 30), np.uint8)
+    brain[5:15, 5:15, 4 : top + 1] = 1
+    brain[5, 5, 3] = 1
+    return brain
+
+
+@pytest.mark.parametrize(
+    ("step", "share", "top", "expected"),
+    [
+        (1, 0.01, 20, range(4, 21)),
+        (1, 0.0025, 20, range(3, 21)),
+        (1, 0.01, 11, range(4, 12)),
+        (3, 0.01, 20, range(5, 21, 3)),  # every third slice from the centre, 14
+        (1, 0.25, 29, range(4, 30)),  # a slice at the share counts
+    ],
+)
+def test_all_slices_with_tissue(step: int, share: float, top: int, expected: range) -> None:
+    transform, brain = PseudoVolumed(10, "all", step, 14, share), half_ball(top)
+    assert list(transform.scan_slices(brain.shape, slice_areas(brain))) == list(expected)
+    image = brain * np.arange(30, dtype=np.float32)
+    result = transform({"image": image, "brain": brain})
+    assert_allclose(result["image"].max(axis=(1, 2)), list(expected))
+    assert set(expected) <= set(transform.grid_slices(30)) and 14 in transform.grid_slices(30)
+
+
+def test_no_slice_with_tissue_is_refused() -> None:
+    with pytest.raises(PreprocessingError, match=r"no slice has a brain of 0\.5 of its plane"):
+        PseudoVolumed(10, "all", 1, 14, 0.5)({"image": half_ball(20), "brain": half_ball(20)})
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
+def test_impossible_tissue_shares_are_refused(share: float) -> None:
+    with pytest.raises(PreprocessingError, match=r"tissue share .* must be above 0 and at most 1"):
+        PseudoVolumed(10, "all", 1, 14, share)
+
+
 @pytest.mark.parametrize(
     ("size", "slices", "step", "message"),
     [
+        (96, "some", 1, r"slices 'some' must be a number or 'all'"),
         (0, 10, 1, r"image size 0 must be at least 1"),
         (96, 0, 1, r"slices 0 must be at least 1"),
         (96, 10, 0, r"slice step 0 must be at least 1"),
     ],
 )
-def test_bad_numbers_are_refused(size: int, slices: int, step: int, message: str) -> None:
+def test_bad_numbers_are_refused(size: int, slices: int | str, step: int, message: str) -> None:
     with pytest.raises(PreprocessingError, match=message):
         PseudoVolumed(size, slices, step, 77)
 
@@ -80,7 +127,7 @@ def test_slices_outside_the_volume_are_refused() -> None:
 
 def test_affine_maps_pixel_centres_to_the_world() -> None:
     atlas = np.array([[1.0, 0, 0, -239], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-    affine = grid_affine(atlas, (240, 240, 155), 96, central_slices(10, 3, 77), 3)
+    affine = grid_affine(atlas, (240, 240, 155), 96, range(64, 92, 3))
     assert_allclose(np.diag(affine)[:3], [2.5, 2.5, 3])
     low, high = affine @ [-0.5, -0.5, 0, 1], affine @ [95.5, 95.5, 9, 1]  # the outer edges are those of the atlas
     assert_allclose(low[:3], [-239.5, -0.5, 64])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+import yaml
 from synthetic_brain import HeadWriter, rigid
 
 from preprocessing import ledger, task
@@ -84,6 +86,75 @@ def test_slices_are_where_the_affine_says(prepare_here: Prepare, cohort: list[Sc
     world = np.c_[pixels, np.ones(len(pixels))] @ np.array(manifest["affine"]).T
     voxels = np.rint(world @ np.linalg.inv(volume.affine).T)[:, :3].astype(int)
     assert np.asarray(volume.dataobj)[tuple(voxels.T)].mean() > 0.9
+
+
+def test_all_slices_with_tissue_differ_between_scans(
+    prepare_here: Prepare, head: HeadWriter, quick_config: Path, tmp_path: Path
+) -> None:
+    config = yaml.safe_load(quick_config.read_text())
+    higher = rigid((0, 0, 0), (0, 0, 16))  # two slices of the 4 mm atlas times two steps
+    config["register"] = {"_target_": "synthetic_brain.ByHeader", "moves": {"sub-l0": np.linalg.inv(higher).tolist()}}
+    path = tmp_path / "moved.yaml"
+    path.write_text(yaml.safe_dump(config))
+    scans = [head("sub-h0"), head("sub-l0", lesion=True), head("sub-l1", lesion=True, brighten=2)]
+    prepared = prepare_here(scans, config=str(path), slices="all")
+    out, manifest = prepared.manifest.parent, json.loads(prepared.manifest.read_text())
+    items = {item["id"]: item for item in manifest["items"]}
+    assert (manifest["slices"], manifest["z"]) == ("all", [1, 39, 2])  # the lattice of the centre, 19
+    assert np.array(items["sub-l0"]["z"][:2]).min() > np.array(items["sub-h0"]["z"][:2]).min()
+    for item in items.values():
+        start, stop = item["rows"]
+        assert stop - start == len(range(*item["z"]))
+        arrays = {k: np.load(out / manifest["splits"][item["split"]][k])[start:stop] for k in ("brain", "lesion")}
+        volume = np.asarray(nib.load(out / item["lesion" if item["lesion"] else "brain"]).dataobj)
+        world = pixels_to_mm(arrays["lesion" if item["lesion"] else "brain"], manifest, item)
+        voxels = np.rint(world @ np.linalg.inv(nib.load(out / item["brain"]).affine).T)[:, :3].astype(int)
+        assert volume[tuple(voxels.T)].mean() > 0.9
+        assert arrays["brain"].any(axis=(1, 2)).all()
+
+
+def pixels_to_mm(rows: np.ndarray, manifest: dict[str, Any], item: dict[str, Any]) -> np.ndarray:
+    """World coordinates [n, 4] of the marked pixels of a scan's rows, by the affine of the grid of slices."""
+    pixels = np.argwhere(np.moveaxis(rows, 0, 2)).astype(float)
+    pixels[:, 2] += (item["z"][0] - manifest["z"][0]) / manifest["z"][2]
+    return np.c_[pixels, np.ones(len(pixels))] @ np.array(manifest["affine"]).T
+
+
+def test_slices_say_whether_they_are_normal(prepare_here: Prepare, cohort: list[Scan]) -> None:
+    prepared = prepare_here(cohort, slices=12, slice_step=1)
+    out, manifest = prepared.manifest.parent, json.loads(prepared.manifest.read_text())
+    for name, split in manifest["splits"].items():
+        lesion, brain, share = (np.load(out / split[key]) for key in ("lesion", "brain", "lesion_share"))
+        assert share.shape == (split["rows"],) and share.dtype == np.float32
+        np.testing.assert_array_equal(share > 0, lesion.any(axis=(1, 2)))
+        np.testing.assert_allclose(share * brain.sum(axis=(1, 2)), lesion.sum(axis=(1, 2)), rtol=1e-6)
+        assert (share == 0).any() and (share > 0).any() == (name in ("validation", "test"))
+
+
+def test_scans_with_too_small_lesions_are_left_out_and_named(
+    prepare_here: Prepare, head: HeadWriter, quick_config: Path, tmp_path: Path
+) -> None:
+    moves = [rigid((0, 0, 0), (k, 0, -k)) for k in range(4)]
+    scans = [head(f"sub-h{k}", move=moves[k]) for k in range(2)]
+    scans += [head(f"sub-l{k}", move=moves[k], lesion=True, brighten=2) for k in range(3)]
+    plan = {scan.id: split for scan, split in zip(scans[2:], ("validation", "test", "test"), strict=True)}
+    scans = scans[:2] + [replace(scan, split=plan[scan.id]) for scan in scans[2:]]
+    label = nib.load(scans[3].lesion)
+    few = np.zeros(label.shape, np.uint8)
+    few[tuple(np.argwhere(np.asarray(label.dataobj) > 0)[:2].T)] = 1  # below or in the central slices: too few
+    nib.Nifti1Image(few, label.affine).to_filename(scans[3].lesion)
+    config = yaml.safe_load(quick_config.read_text()) | {"min_lesion_share": 1e-3}
+    path = tmp_path / "strict.yaml"
+    path.write_text(yaml.safe_dump(config))
+    prepared = prepare_here(scans, config=str(path))
+    manifest = json.loads(prepared.manifest.read_text())
+    (gone,) = manifest["left_out"]
+    assert (gone["id"], gone["split"], prepared.left_out) == ("sub-l1", "test", 1)
+    assert gone["reason"].endswith("of its pseudo-volume; at least 0.001")
+    assert "sub-l1" not in {item["id"] for item in manifest["items"]} and manifest["min_lesion_share"] == 1e-3
+    assert sorted(item["rows"] for item in manifest["items"] if item["split"] == "test")[0] == [0, 4]
+    path.write_text(yaml.safe_dump(config | {"min_lesion_share": 0.0}))
+    assert prepare_here(scans, config=str(path)).left_out == 0
 
 
 def test_same_input_gives_the_same_bytes(prepare_here: Prepare, cohort: list[Scan], tmp_path: Path) -> None:
