@@ -15,7 +15,9 @@ from rich.table import Table
 from preprocessing import datasets, ledger
 from preprocessing.errors import PreprocessingError
 from preprocessing.run import plan_scans, prepare
-from preprocessing.scan import Scan
+from preprocessing.scan import SUFFIXES, Scan
+from preprocessing.splits import read_split
+from preprocessing.survey import summary, survey, write_findings
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -24,6 +26,8 @@ Roots = Annotated[list[Path], typer.Option("--root", help="folder of the raw dat
 Out = Annotated[Path, typer.Option(help="folder of the prepared data set")]
 ConfigName = Annotated[str, typer.Option("--config", help="name of a configuration, or a YAML file")]
 AtlasPath = Annotated[Path | None, typer.Option("--atlas", help="folder of the atlas; default: the user's cache")]
+Modality = Annotated[str | None, typer.Option(help=f"one of {', '.join(SUFFIXES)}; default: the first that is there")]
+SplitFile = Annotated[Path | None, typer.Option("--split", help="CSV or TSV with subject and split; default: by seed")]
 FlairLike = Annotated[bool, typer.Option("--flair-like", help="give T1 scans a FLAIR-like contrast")]
 
 
@@ -40,10 +44,12 @@ def run(
     seed: Annotated[int, typer.Option(help="of the split")] = 0,
     workers: Annotated[int, typer.Option(help="processes")] = 2,
     flair_like: FlairLike = False,
+    modality: Modality = None,
+    split: SplitFile = None,
 ) -> None:
     """Raw scans → prepared data set; run it again to finish or to retry."""
     prepared = prepare(
-        find(dataset, root, flair_like),
+        find(dataset, root, flair_like, modality, split, out),
         out,
         "+".join(dataset),
         config=config,
@@ -71,9 +77,11 @@ def plan(
     config: ConfigName = "base",
     atlas: AtlasPath = None,
     flair_like: FlairLike = False,
+    modality: Modality = None,
+    split: SplitFile = None,
 ) -> None:
     """Say what `run` would do, without doing it."""
-    scans = find(dataset, root, flair_like)
+    scans = find(dataset, root, flair_like, modality, split)
     todo = plan_scans(scans, out, config, atlas)
     console = Console()
     table = Table("scan", "subject", "modality", "status", "brain mask", "image")
@@ -126,16 +134,29 @@ def phantom(
     )
 
 
-def find(names: Sequence[str], roots: Sequence[Path], flair_like: bool = False) -> list[Scan]:
-    """The scans of one or several data sets, each in its folder.
+def find(
+    names: Sequence[str],
+    roots: Sequence[Path],
+    flair_like: bool = False,
+    modality: str | None = None,
+    split: Path | None = None,
+    out: Path | None = None,
+) -> list[Scan]:
+    """The scans of one or several data sets, each in its folder, split by a file or not.
+
+    What is missing or unknown is said on stderr, and listed in `findings.tsv` below `out`.
 
     Raises:
-        PreprocessingError: an unknown data set, or not one root for each.
+        PreprocessingError: see `survey` and `read_split`.
     """
-    if len(names) != len(roots):
-        raise PreprocessingError(f"{len(names)} --dataset and {len(roots)} --root; each data set needs one root")
-    scans = [scan for name, root in zip(names, roots, strict=True) for scan in datasets.find_scans(name, root)]
-    return [replace(scan, flair_like=True) if flair_like and scan.modality == "T1" else scan for scan in scans]
+    scans, findings = survey(names, roots, modality)
+    for line in summary(findings):
+        Console(stderr=True).print(line, soft_wrap=True, markup=False, highlight=False)
+    scans = [replace(scan, flair_like=True) if flair_like and scan.modality == "T1" else scan for scan in scans]
+    scans = scans if split is None else read_split(split, scans)
+    if out is not None:
+        write_findings(out / "findings.tsv", findings)
+    return scans
 
 
 def main() -> None:

@@ -98,7 +98,7 @@ def check_scans(scans: Sequence[Scan]) -> None:
         raise PreprocessingError(f"subject {min(both)!r} has both healthy and lesion scans; give them one status")
     contrasts = sorted({scan.contrast for scan in scans})
     if len(contrasts) > 1:
-        raise PreprocessingError(f"one data set has one modality, these scans have {', '.join(contrasts)}")
+        raise PreprocessingError(f"one data set has one modality, these scans have {', '.join(contrasts)}; choose one")
 
 
 def _count(scans: Iterable[Scan], name: str) -> int:

@@ -1,12 +1,15 @@
-"""Who is in which part: at patient level, by seed, whatever the order of listing."""
+"""Who is in which part: at patient level, by seed, whatever the order of listing, or from a file."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.scan import SPLITS, Scan
+from preprocessing.scan import SPLITS, Scan, bids_id
 
 Shares = Mapping[str, Mapping[str, float]]
 
@@ -35,6 +38,45 @@ def assign(scans: Sequence[Scan], shares: Shares, seed: int) -> dict[str, str]:
     split = stated | dict.fromkeys(unlabelled, "unlabelled")
     split |= _cut(healthy, shares["healthy"], "train") | _cut(lesion, shares["lesion"], "test")
     return {scan.id: split[scan.subject] for scan in scans}
+
+
+def read_split(path: Path, scans: Sequence[Scan]) -> list[Scan]:
+    """`scans` with the splits that a file states: CSV, or TSV by its name, with the columns `subject` and `split`.
+
+    Raises:
+        PreprocessingError: no such file or column, an unknown split, a subject twice with two splits, a subject that no
+            scan has, or one that the file lacks.
+    """
+    stated = _read(path)
+    subjects = {scan.subject for scan in scans}
+    if unknown := sorted(set(stated) - subjects):
+        raise PreprocessingError(f"{path}: no scan of {_names(unknown)}")
+    if missing := sorted(subjects - set(stated)):
+        raise PreprocessingError(f"{path}: no split for {_names(missing)}")
+    return [replace(scan, split=stated[scan.subject]) for scan in scans]
+
+
+def _read(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise PreprocessingError(f"{path}: no such file; its columns would be subject and split")
+    stated: dict[str, str] = {}
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        rows = csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",")
+        for line, row in enumerate(rows, 2):
+            subject, split = (row.get("subject") or "").strip(), (row.get("split") or "").strip()
+            if not subject or split not in SPLITS:
+                rule = f"a subject and one of {', '.join(SPLITS)}"
+                raise PreprocessingError(f"{path}, line {line}: subject {subject!r}, split {split!r}; it needs {rule}")
+            if stated.setdefault(bids_id(subject), split) != split:
+                raise PreprocessingError(
+                    f"{path}: {subject!r} is in {stated[bids_id(subject)]} and {split}; choose one"
+                )
+    return stated
+
+
+def _names(subjects: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(subjects) - most} more" if len(subjects) > most else ""
+    return ", ".join(subjects[:most]) + more
 
 
 def _stated(scans: Sequence[Scan]) -> dict[str, str]:

@@ -1,33 +1,75 @@
-"""One module a data set: `find_scans(root)` knows its file names and labels, nothing else."""
+"""One module a data set: `find_scans(root)` knows its file names and labels, nothing else.
+
+A module also states `OTHER`: glob patterns of the files that belong to the data set but that no scan reads. Whatever
+is neither read nor among them is listed as unknown by `preprocessing.survey`.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 from pathlib import Path
+from types import ModuleType
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.scan import Scan
+from preprocessing.scan import SUFFIXES, Scan
 
-__all__ = ["Scan", "available", "find_scans"]
+__all__ = ["Scan", "adapter", "available", "choose", "find_all", "find_scans"]
 
 
 def available() -> list[str]:
     """The names of the data sets."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def find_scans(name: str, root: Path) -> list[Scan]:
-    """The scans of the data set `name` below `root`, by id.
+def adapter(name: str) -> ModuleType:
+    """The module of the data set `name`.
+
+    Raises:
+        PreprocessingError: unknown data set.
+    """
+    if name not in available():
+        raise PreprocessingError(f"unknown data set {name!r}; available: {', '.join(available())}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def find_scans(name: str, root: Path, modality: str | None = None) -> list[Scan]:
+    """The scans of the data set `name` below `root`, by id, in one modality.
+
+    Raises:
+        PreprocessingError: see `find_all` and `choose`.
+    """
+    return choose(find_all(name, root), root, modality)
+
+
+def find_all(name: str, root: Path) -> list[Scan]:
+    """The scans of the data set `name` below `root` in all modalities, by id.
 
     Raises:
         PreprocessingError: unknown data set, no such folder, no scan, or what the adapter refuses.
     """
-    if name not in available():
-        raise PreprocessingError(f"unknown data set {name!r}; available: {', '.join(available())}")
+    module = adapter(name)
     if not root.exists():
         raise PreprocessingError(f"{root}: no such folder")
-    scans = importlib.import_module(f"{__name__}.{name}").find_scans(root)
-    if not scans:
+    found: list[Scan] = module.find_scans(root)
+    if not found:
         raise PreprocessingError(f"{root}: no scan of the data set {name!r} found")
-    return sorted(scans, key=lambda scan: scan.id)
+    return sorted(found, key=lambda scan: scan.id)
+
+
+def choose(found: list[Scan], root: Path, modality: str | None) -> list[Scan]:
+    """The scans of one modality.
+
+    None: where a scan id has several modalities, the first of FLAIR, T1, T2, CT that the data set has; else all scans.
+
+    Raises:
+        PreprocessingError: `root`, where they were found, has no scan of the modality.
+    """
+    there = [name for name in SUFFIXES if any(scan.modality == name for scan in found)]
+    if modality is None:
+        if len({scan.id for scan in found}) == len({(scan.id, scan.modality) for scan in found}):
+            return found
+        modality = there[0]
+    if modality not in there:
+        raise PreprocessingError(f"{root}: no {modality} scan found; available: {', '.join(there)}")
+    return [scan for scan in found if scan.modality == modality]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from preprocessing.scan import Scan, bids_id
 
+OTHER = ("*_subtrMeanDivStd.nii*",)
 _IMAGE, _LABEL, _MASK = "_Flair_subtrMeanDivStd.nii.gz", "_OTMultiClass.nii.gz", "_brainmask.nii.gz"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from preprocessing.errors import PreprocessingError
 from preprocessing.scan import Scan
 
+OTHER = ("*/participants.*", "*/dataset_description.json", "*/derivatives/*", "*/anat/*.json")
 _GROUPS = ("healthy", "lesion")
 
 

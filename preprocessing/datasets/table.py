@@ -17,6 +17,7 @@ from preprocessing.errors import PreprocessingError
 from preprocessing.files import write_bytes
 from preprocessing.scan import Scan, bids_id
 
+OTHER = ("*",)  # the table alone says what is there
 NAME = "scans.csv"
 COLUMNS = tuple(field.name for field in fields(Scan))
 REQUIRED = ("id", "image", "healthy")

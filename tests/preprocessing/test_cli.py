@@ -62,6 +62,21 @@ def test_failed_scans_give_exit_status_1(command: Command, raw: Path, tmp_path: 
     assert (code, "1 done, 1 failed" in text, "unreadable" in text) == (1, True, True)
 
 
+def test_findings_modality_and_split_file(command: Command, raw: Path, tmp_path: Path, quick_config: Path) -> None:
+    (raw / "sub-h0.nii.gz").unlink()
+    split = tmp_path / "split.csv"
+    split.write_text("subject,split\nsub-h0,train\nsub-l0,validation\n")
+    out = tmp_path / "out"
+    source = ["run", "--dataset", "table", "--root", raw, "--out", out, "--config", quick_config, "--split", split]
+    code, _, error = command(*source, "--image-size", 16, "--slices", 3, "--workers", 0)
+    assert code == 1
+    assert "table: missing file: 1 (sub-h0.nii.gz)" in error
+    assert (out / "findings.tsv").read_text() == "dataset\twhat\twhere\ntable\tmissing file\tsub-h0.nii.gz\n"
+    assert '"split": "validation"' in (out / "dataset.json").read_text()
+    code, _, error = command(*source, "--modality", "T2")
+    assert (code, "no T2 scan found; available: FLAIR" in error) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

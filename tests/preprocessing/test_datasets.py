@@ -11,6 +11,7 @@ from preprocessing.datasets import available, find_scans
 from preprocessing.datasets.table import write_table
 from preprocessing.errors import PreprocessingError
 from preprocessing.scan import Scan
+from preprocessing.survey import Finding, survey
 
 
 def touch(root: Path, *names: str) -> None:
@@ -20,13 +21,19 @@ def touch(root: Path, *names: str) -> None:
         path.touch()
 
 
+def nothing_unknown(name: str, root: Path) -> bool:
+    return not [finding for finding in survey([name], [root])[1] if finding.what in ("unknown file", "missing file")]
+
+
 def test_registry() -> None:
-    assert available() == ["brats2015", "ixi", "mslub", "phantom", "table"]
+    assert available() == [
+        "bids", "brats", "brats2015", "ixi", "msisbi2015", "mslub", "phantom", "physionet_ich", "table", "wmh2017"
+    ]  # fmt: skip
 
 
 def test_unknown_data_set_and_empty_folders_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(PreprocessingError, match=r"unknown data set 'brats'; available: brats2015, ixi, mslub, "):
-        find_scans("brats", tmp_path)
+    with pytest.raises(PreprocessingError, match=r"unknown data set 'brast'; available: bids, brats, brats2015, "):
+        find_scans("brast", tmp_path)
     with pytest.raises(PreprocessingError, match=r"no scan of the data set 'ixi' found"):
         find_scans("ixi", tmp_path)
     with pytest.raises(PreprocessingError, match=r"nowhere: no such folder"):
@@ -34,7 +41,11 @@ def test_unknown_data_set_and_empty_folders_are_refused(tmp_path: Path) -> None:
 
 
 def test_ixi(tmp_path: Path) -> None:
-    touch(tmp_path, "IXI013-HH-1212_T1.nii.gz", "IXI013-HH-1212_DLMUSE.nii.gz", "IXI002-Guys-0828-T1.nii.gz")
+    touch(tmp_path, "IXI013-HH-1212_T1.nii.gz", "IXI013-HH-1212_DLMUSE.nii.gz", "IXI-T1/IXI002-Guys-0828-T1.nii.gz")
+    touch(tmp_path, "IXI-T2/IXI002-Guys-0828-T2.nii.gz", "IXI-PD/IXI002-Guys-0828-PD.nii.gz", "IXI.xls")
+    touch(tmp_path, "IXI-DTI/IXI002-Guys-0828-DTI-00.nii.gz", "IXI-MRA/IXI002-Guys-0828-MRA.nii.gz")
+    assert [scan.image.name for scan in find_scans("ixi", tmp_path, "T2")] == ["IXI002-Guys-0828-T2.nii.gz"]
+    assert nothing_unknown("ixi", tmp_path)
     scans = find_scans("ixi", tmp_path)
     assert [scan.id for scan in scans] == ["sub-IXI002", "sub-IXI013"]
     assert all(scan.healthy and not scan.stripped and scan.modality == "T1" and not scan.flair_like for scan in scans)
@@ -51,17 +62,203 @@ def test_brats2015(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_mslub_has_two_layouts(tmp_path: Path) -> None:
-    touch(tmp_path / "mni", "p07_FLAIR_MNI_brain.nii.gz", "p07_GT_MNI.nii.gz", "p07_T1_MNI_brain.nii.gz")
-    raw = ("FLAIR", "T1W", "brainmask_in_FLAIR", "change_gt_in_FLAIR")
-    touch(tmp_path / "raw", *(f"patient01_study{k}_{part}.nii.gz" for k in (1, 2) for part in raw))
-    touch(tmp_path / "raw", "patient01_study1_FLAIR_to_common_space.txt", "patient01_gt.nii.gz")
-    scans = {scan.id: scan for scan in find_scans("mslub", tmp_path)}
-    assert list(scans) == ["sub-mslub07", "sub-mslubpatient01_ses-study1", "sub-mslubpatient01_ses-study2"]
-    cross = scans.pop("sub-mslub07")
-    assert (cross.stripped, cross.labelled, cross.lesion) == (True, True, tmp_path / "mni" / "p07_GT_MNI.nii.gz")
+PARTS = ("flair", "t1", "t1ce", "t2", "seg")
+
+
+def test_brats_to_2021(tmp_path: Path) -> None:
+    case, validation = "BraTS20_Training_001", "BraTS20_Validation_001"
+    touch(tmp_path / "HGG" / "BraTS19_CBICA_AAB_1", *(f"BraTS19_CBICA_AAB_1_{part}.nii.gz" for part in PARTS))
+    touch(tmp_path / "LGG" / "BraTS19_TCIA09_141_1", *(f"BraTS19_TCIA09_141_1_{part}.nii.gz" for part in PARTS))
+    touch(tmp_path / case, *(f"{case}_{part}.nii" for part in PARTS))
+    touch(tmp_path / validation, *(f"{validation}_{part}.nii" for part in PARTS[:-1]))
+    touch(tmp_path / "BraTS2021_00000", *(f"BraTS2021_00000_{part}.nii.gz" for part in PARTS))
+    touch(tmp_path, "name_mapping.csv", "survival_info.csv")
+    scans = {scan.id: scan for scan in find_scans("brats", tmp_path)}
+    assert list(scans) == [
+        "sub-BraTS19CBICAAAB1", "sub-BraTS19TCIA091411", "sub-BraTS202100000", "sub-BraTS20Training001",
+        "sub-BraTS20Validation001",
+    ]  # fmt: skip
+    assert not scans.pop("sub-BraTS20Validation001").labelled
     for scan in scans.values():
+        assert scan.stripped
+        assert scan.labelled
+        assert scan.lesion == Path(str(scan.image).replace("_flair.nii", "_seg.nii"))
+    assert find_scans("brats", tmp_path, "T1")[0].image.name == "BraTS19_CBICA_AAB_1_t1.nii.gz"
+    assert nothing_unknown("brats", tmp_path)
+
+
+def test_brats_2020_case_355_has_its_misnamed_label(tmp_path: Path) -> None:
+    touch(tmp_path / "BraTS20_Training_355", "BraTS20_Training_355_flair.nii", "W39_1998.09.19_Segm.nii")
+    (scan,) = find_scans("brats", tmp_path)
+    assert scan.lesion == tmp_path / "BraTS20_Training_355" / "W39_1998.09.19_Segm.nii"
+
+
+def test_brats_from_2023(tmp_path: Path) -> None:
+    for case in ("BraTS-GLI-00000-000", "BraTS-GLI-00000-001", "BraTS-MET-00086-000"):
+        touch(tmp_path / case, *(f"{case}-{part}.nii.gz" for part in ("t1c", "t1n", "t2f", "t2w", "seg")))
+    scans = find_scans("brats", tmp_path)
+    assert [scan.id for scan in scans] == [
+        "sub-BraTSGLI00000_ses-000", "sub-BraTSGLI00000_ses-001", "sub-BraTSMET00086_ses-000"
+    ]  # fmt: skip
+    assert [scan.subject for scan in scans[:2]] == ["sub-BraTSGLI00000"] * 2
+    assert scans[0].lesion == tmp_path / "BraTS-GLI-00000-000" / "BraTS-GLI-00000-000-seg.nii.gz"
+    assert find_scans("brats", tmp_path, "T2")[0].image.name == "BraTS-GLI-00000-000-t2w.nii.gz"
+    assert nothing_unknown("brats", tmp_path)
+
+
+def test_mslub_in_the_mni_space(tmp_path: Path) -> None:
+    parts = ("FLAIR", "T1", "T2", "T1POST")
+    touch(tmp_path, "p07_GT_MNI.nii.gz", *(f"p07_{part}_MNI_brain.nii.gz" for part in parts))
+    (scan,) = find_scans("mslub", tmp_path)
+    assert (scan.id, scan.modality, scan.stripped, scan.labelled) == ("sub-mslub07", "FLAIR", True, True)
+    assert scan.lesion == tmp_path / "p07_GT_MNI.nii.gz"
+    assert nothing_unknown("mslub", tmp_path)
+
+
+@pytest.mark.parametrize("prefix", ["patient01_", ""])
+def test_mslub_cross_sectional(tmp_path: Path, prefix: str) -> None:
+    folder = tmp_path / "patient01"
+    modalities = ("FLAIR", "T1W", "T1WKS", "T2W")
+    touch(folder, *(f"{prefix}{part}.nii.gz" for part in (*modalities, "brainmask", "consensus_gt")))
+    touch(folder, f"{prefix}T1W_to_FLAIR.txt", *(f"raw/{prefix}{part}.nii.gz" for part in modalities))
+    (scan,) = find_scans("mslub", tmp_path)
+    assert (scan.id, scan.image.parent, scan.stripped) == ("sub-mslub01", folder, False)
+    assert scan.lesion == folder / f"{prefix}consensus_gt.nii.gz"
+    (scan,) = find_scans("mslub", tmp_path, "T2")
+    assert scan.lesion == folder / f"{prefix}consensus_gt.nii.gz"
+    assert nothing_unknown("mslub", tmp_path)
+
+
+@pytest.mark.parametrize("prefix", ["patient01_", "patient01/", "patient01/patient01_"])
+def test_mslub_longitudinal(tmp_path: Path, prefix: str) -> None:
+    parts = ("FLAIR", "T1W", "brainmask_in_FLAIR", "change_gt_in_FLAIR")
+    touch(tmp_path, *(f"{prefix}study{k}_{part}.nii.gz" for k in (1, 2) for part in parts))
+    touch(tmp_path, f"{prefix}study1_FLAIR_to_common_space.txt", f"{prefix}gt.nii.gz")
+    scans = find_scans("mslub", tmp_path)
+    assert [scan.id for scan in scans] == ["sub-mslubpatient01_ses-study1", "sub-mslubpatient01_ses-study2"]
+    for scan in scans:
         assert (scan.subject, scan.lesion, scan.labelled, scan.stripped) == ("sub-mslubpatient01", None, False, False)
+    assert [finding for finding in survey(["mslub"], [tmp_path])[1] if finding.what == "unknown file"] == [
+        Finding("mslub", "unknown file", "patient01/gt.nii.gz")
+    ] * (prefix == "patient01/")
+
+
+def test_msisbi2015(tmp_path: Path) -> None:
+    parts = ("flair", "mprage", "pd", "t2")
+    for name, masks in (("training01_01", 2), ("training01_02", 2), ("test01_01", 0)):
+        folder = tmp_path / name.split("_")[0]
+        touch(folder / "preprocessed", *(f"{name}_{part}_pp.nii" for part in parts))
+        touch(folder / "orig", *(f"{name}_{part}.nii.gz" for part in parts))
+        touch(folder / "masks", *(f"{name}_mask{k + 1}.nii" for k in range(masks)))
+    test, first, second = find_scans("msisbi2015", tmp_path)
+    assert (test.id, test.labelled, test.stripped) == ("sub-msisbitest01_ses-01", False, True)
+    assert (first.id, first.subject) == ("sub-msisbitraining01_ses-01", "sub-msisbitraining01")
+    assert first.image.name == "training01_01_flair_pp.nii"
+    assert first.lesion == tmp_path / "training01" / "masks" / "training01_01_mask1.nii"
+    assert second.id == "sub-msisbitraining01_ses-02"
+    assert nothing_unknown("msisbi2015", tmp_path)
+    first.lesion.unlink()
+    assert (
+        Finding("msisbi2015", "missing file", "training01/masks/training01_01_mask1.nii")
+        in survey(["msisbi2015"], [tmp_path])[1]
+    )
+
+
+def test_wmh2017(tmp_path: Path) -> None:
+    sites = ("Utrecht/0", "Singapore/50", "Amsterdam/GE3T/100", "Amsterdam/Philips_VU .PETMR_01./160")
+    for site in sites:
+        touch(
+            tmp_path / site, *(f"{part}/{name}.nii.gz" for part in ("pre", "orig") for name in ("FLAIR", "T1", "3DT1"))
+        )
+        touch(tmp_path / site, "orig/reg_3DT1_to_FLAIR.txt", "wmh.nii.gz")
+    touch(tmp_path, "additional_annotations/observer_o3/training/Utrecht/0/result.nii.gz", "readme.pdf")
+    scans = {scan.id: scan for scan in find_scans("wmh2017", tmp_path)}
+    assert sorted(scans) == [
+        "sub-wmhAmsterdamGE3T100", "sub-wmhAmsterdamPhilipsVUPETMR01160", "sub-wmhSingapore50", "sub-wmhUtrecht0"
+    ]  # fmt: skip
+    scan = scans["sub-wmhUtrecht0"]
+    assert scan.image == tmp_path / "Utrecht" / "0" / "pre" / "FLAIR.nii.gz"
+    assert (scan.lesion, scan.stripped) == (tmp_path / "Utrecht" / "0" / "wmh.nii.gz", False)
+    assert [scan.id for scan in find_scans("wmh2017", tmp_path / "Utrecht")] == ["sub-wmhUtrecht0"]
+    assert nothing_unknown("wmh2017", tmp_path)
+
+
+COLUMNS = "Intraventricular,Intraparenchymal,Subarachnoid,Epidural,Subdural,No_Hemorrhage,Fracture_Yes_No"
+DIAGNOSIS = f"""PatientNumber,SliceNumber,{COLUMNS}
+49,1,0,0,0,0,0,1,0
+49,2,0,1,0,0,0,0,0
+54,1,0,0,0,0,0,1,1
+"""
+
+
+def test_physionet_ich(tmp_path: Path) -> None:
+    touch(tmp_path, "ct_scans/049.nii", "masks/049.nii", "ct_scans/054.nii", "masks/054.nii", "LICENSE.txt")
+    touch(tmp_path, "Patient_demographics.csv", "split_raw_data.py", "ct_ich.yml", "SHA256SUMS.txt")
+    (tmp_path / "hemorrhage_diagnosis_raw_ct.csv").write_text(DIAGNOSIS)
+    bleeding, healthy = find_scans("physionet_ich", tmp_path)
+    assert (bleeding.id, bleeding.modality, bleeding.healthy) == ("sub-ich049", "CT", False)
+    assert bleeding.lesion == tmp_path / "masks" / "049.nii"
+    assert (healthy.id, healthy.healthy, healthy.lesion) == ("sub-ich054", True, None)
+    assert nothing_unknown("physionet_ich", tmp_path)
+
+
+def test_physionet_ich_refusals(tmp_path: Path) -> None:
+    touch(tmp_path / "1.2", "Patients_CT/049/brain/1.jpg", "Patients_CT/049/bone/1.jpg")
+    with pytest.raises(PreprocessingError, match=r"JPEG slices without Hounsfield units; version 1\.3\.1 has ct_scans"):
+        find_scans("physionet_ich", tmp_path / "1.2")
+    touch(tmp_path, "ct_scans/060.nii")
+    with pytest.raises(PreprocessingError, match=r"raw_ct\.csv: no such file; it says which patients have no"):
+        find_scans("physionet_ich", tmp_path)
+    table = tmp_path / "hemorrhage_diagnosis_raw_ct.csv"
+    table.write_text(DIAGNOSIS)
+    with pytest.raises(PreprocessingError, match=r"raw_ct\.csv: no row of patient 60, whose scan is 060\.nii"):
+        find_scans("physionet_ich", tmp_path)
+    table.write_text("PatientNumber,SliceNumber\n60,1\n")
+    with pytest.raises(PreprocessingError, match=r"line 2: PatientNumber and No_Hemorrhage must be whole numbers"):
+        find_scans("physionet_ich", tmp_path)
+
+
+def bids(root: Path, participants: str) -> Path:
+    anat = "sub-01/ses-a/anat/sub-01_ses-a"
+    touch(root, f"{anat}_FLAIR.nii.gz", f"{anat}_FLAIR.json", f"{anat}_acq-3d_FLAIR.nii.gz", f"{anat}_T1w.nii.gz")
+    touch(root, f"{anat}_ce-gadolinium_T1w.nii.gz", "sub-02/anat/sub-02_run-1_FLAIR.nii.gz", "dataset_description.json")
+    touch(root, "sub-03/anat/sub-03_FLAIR.nii.gz", "sub-03/func/sub-03_task-rest_bold.nii.gz", "README")
+    masks = root / "derivatives" / "masks"
+    touch(masks, f"{anat}_label-lesion_mask.nii.gz", f"{anat}_space-MNI_label-lesion_mask.nii.gz")
+    touch(masks, f"{anat}_label-brain_mask.nii.gz", "sub-02/anat/sub-02_space-MNI_FLAIR.nii.gz")
+    (root / "participants.tsv").write_text(participants)
+    return root
+
+
+def test_bids(tmp_path: Path) -> None:
+    bids(tmp_path, "participant_id\tgroup\nsub-01\tpatient\nsub-02\tControl\nsub-03\tn/a\n")
+    patient, control, unknown = find_scans("bids", tmp_path)
+    assert (patient.id, patient.subject, patient.healthy) == ("sub-01_ses-a", "sub-01", False)
+    assert patient.image.name == "sub-01_ses-a_FLAIR.nii.gz"
+    assert patient.lesion is not None
+    assert patient.lesion.name == "sub-01_ses-a_label-lesion_mask.nii.gz"
+    assert (control.id, control.healthy, control.image.name) == ("sub-02", True, "sub-02_run-1_FLAIR.nii.gz")
+    assert (unknown.healthy, unknown.labelled) == (False, False)
+    assert [scan.image.name for scan in find_scans("bids", tmp_path, "T1")] == ["sub-01_ses-a_T1w.nii.gz"]
+    assert [finding for finding in survey(["bids"], [tmp_path])[1] if finding.what != "no complete label"] == [
+        Finding("bids", "unknown file", f"sub-01/ses-a/anat/sub-01_ses-a_{name}.nii.gz")
+        for name in ("acq-3d_FLAIR", "ce-gadolinium_T1w")
+    ]
+
+
+def test_bids_refusals(tmp_path: Path) -> None:
+    with pytest.raises(PreprocessingError, match=r"participants\.tsv: no such file; .* healthy, group, diagnosis"):
+        find_scans("bids", tmp_path)
+    bids(tmp_path, "participant_id\tage\nsub-01\t3\n")
+    with pytest.raises(PreprocessingError, match=r"no column that says who is healthy; one of healthy, group, "):
+        find_scans("bids", tmp_path)
+    bids(tmp_path, "participant_id\thealthy\nsub-01\tyes\n")
+    with pytest.raises(PreprocessingError, match=r"a lesion mask of sub-01, who is healthy by participants\.tsv"):
+        find_scans("bids", tmp_path)
+    bids(tmp_path, "participant_id\thealthy\nsub-01\tno\n")
+    touch(tmp_path, "derivatives/second/sub-01/ses-a/anat/sub-01_ses-a_label-lesion_mask.nii.gz")
+    with pytest.raises(PreprocessingError, match=r"sub-01_ses-a: two lesion masks, .*masks.* and .*second.*; keep one"):
+        find_scans("bids", tmp_path)
 
 
 def test_phantom(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from preprocessing.errors import PreprocessingError
 from preprocessing.scan import Scan
-from preprocessing.splits import assign
+from preprocessing.splits import assign, read_split
 
 SHARES = {"healthy": {"calibration": 0.167, "test": 0.167}, "lesion": {"validation": 0.35}}
 FILE = Path("file.nii.gz")
@@ -90,3 +90,32 @@ def test_splits_that_contradict_the_scans_are_refused(scans: list[Scan], message
 def test_bad_share_is_refused() -> None:
     with pytest.raises(PreprocessingError, match=r"split share test: 1\.5 is not a share in \[0, 1\]"):
         assign(COHORT, {**SHARES, "healthy": {"test": 1.5}}, seed=0)
+
+
+@pytest.mark.parametrize(("name", "separator"), [("split.csv", ","), ("split.tsv", "\t")])
+def test_split_from_a_file(tmp_path: Path, name: str, separator: str) -> None:
+    path, scans = tmp_path / name, [healthy("a_ses-1"), healthy("a_ses-2"), healthy("b"), lesion("c")]
+    rows = [("subject", "split"), ("sub-a", "test"), ("b", "train"), ("c", "validation"), ("b", "train")]
+    path.write_text("".join(separator.join(row) + "\n" for row in rows))
+    expected = {"sub-a_ses-1": "test", "sub-a_ses-2": "test", "sub-b": "train", "sub-c": "validation"}
+    for seed in (0, 1):
+        assert assign(read_split(path, scans), SHARES, seed) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("sub-a,train\nsub-x,test\n", r"split\.csv: no scan of sub-x"),
+        ("sub-a,train\n", r"split\.csv: no split for sub-b, sub-c, sub-d and 1 more"),
+        ("sub-a,train\na,test\n", r"split\.csv: 'a' is in train and test; choose one"),
+        ("sub-a,dev\n", r"line 2: subject 'sub-a', split 'dev'; it needs a subject and one of train, calibration, "),
+        (",train\n", r"line 2: subject '', split 'train'; it needs a subject"),
+    ],
+)
+def test_split_files_that_are_refused(tmp_path: Path, rows: str, message: str) -> None:
+    path = tmp_path / "split.csv"
+    with pytest.raises(PreprocessingError, match=r"split\.csv: no such file; its columns would be subject and split"):
+        read_split(path, [])
+    path.write_text(f"subject,split\n{rows}")
+    with pytest.raises(PreprocessingError, match=message):
+        read_split(path, [healthy(name) for name in "abcde"])

@@ -1,0 +1,81 @@
+"""Raw BIDS data sets: `sub-*/[ses-*/]anat/*_{FLAIR,T1w,T2w,ct}.nii[.gz]` and `participants.tsv`.
+
+* A participant is healthy by the column `healthy` (yes, no), else `group`, else `diagnosis` (healthy, control, …).
+  Where it says nothing, the scan counts as unlabelled.
+* Lesion masks are derivatives on the grid of the raw image, `derivatives/*/sub-*/[ses-*/]anat/*_label-lesion_mask.nii`
+  without `space` (or with `space-orig`). A scan of a participant who is not healthy and has none counts as unlabelled.
+* Of several images of one modality in a session (`acq`, `run`, …) the one with the fewest entities, then the first by
+  name, is read. Images after contrast agent (`ce`) are not.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from preprocessing.datasets._files import matches
+from preprocessing.errors import PreprocessingError
+from preprocessing.scan import SUFFIXES, Scan
+
+OTHER = ("*.json", "*.tsv", "*.bval", "*.bvec", "*/derivatives/*", "*/sourcedata/*", "*/code/*", "*/phenotype/*",
+         "*/dwi/*", "*/func/*", "*/fmap/*", "*/perf/*", "*/CHANGES")  # fmt: skip
+_ID = r"(?P<id>(?P<subject>sub-[a-zA-Z0-9]+)(?:_ses-[a-zA-Z0-9]+)?)(?P<entities>(?:_[a-z]+-[a-zA-Z0-9]+)*)"
+_IMAGE = rf"{_ID}_(?P<suffix>{'|'.join(SUFFIXES.values())})\.nii(?:\.gz)?"
+_MODALITIES = {suffix: modality for modality, suffix in SUFFIXES.items()}
+_HEALTHY = {
+    "healthy": ("yes", "true", "1"),
+    "group": ("healthy", "control", "controls", "hc", "normal"),
+    "diagnosis": ("healthy", "control", "controls", "hc", "normal", "none"),
+}
+_UNKNOWN = ("", "n/a")
+
+
+def find_scans(root: Path) -> list[Scan]:
+    """All images of the four kinds below the subject folders of `root`.
+
+    Raises:
+        PreprocessingError: no participants file or column, two lesion masks of a scan, or one of a healthy participant.
+    """
+    healthy, lesions = _participants(root / "participants.tsv"), _lesions(root)
+    scans = []
+    for (name, suffix), (subject, path) in _images(root).items():
+        lesion, normal = lesions.get(name), healthy.get(subject, False)
+        if normal and lesion is not None:
+            raise PreprocessingError(f"{lesion}: a lesion mask of {subject}, who is healthy by participants.tsv")
+        labelled = normal or lesion is not None
+        scans.append(Scan(name, subject, _MODALITIES[suffix], path, lesion, healthy=normal, labelled=labelled))
+    return scans
+
+
+def _images(root: Path) -> dict[tuple[str, str], tuple[str, Path]]:
+    found = []
+    for path, match in matches(root, _IMAGE):
+        if path.relative_to(root).parts[0] == match["subject"] and "_ce-" not in match["entities"]:
+            found.append((match["entities"].count("_"), path, match))
+    images: dict[tuple[str, str], tuple[str, Path]] = {}
+    for _, path, match in sorted(found, key=lambda item: item[:2]):
+        images.setdefault((match["id"], match["suffix"]), (match["subject"], path))
+    return images
+
+
+def _lesions(root: Path) -> dict[str, Path]:
+    lesions: dict[str, Path] = {}
+    for path, match in matches(root, rf"{_ID}_mask\.nii(?:\.gz)?"):
+        entities = dict(entity.split("-", 1) for entity in match["entities"].split("_") if entity)
+        if entities.get("label") != "lesion" or entities.get("space", "orig") != "orig":
+            continue
+        if (other := lesions.setdefault(match["id"], path)) != path:
+            raise PreprocessingError(f"{match['id']}: two lesion masks, {other} and {path}; keep one")
+    return lesions
+
+
+def _participants(table: Path) -> dict[str, bool]:
+    if not table.is_file():
+        raise PreprocessingError(f"{table}: no such file; it says who is healthy, in one of {', '.join(_HEALTHY)}")
+    with table.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream, delimiter="\t")
+        column = next((name for name in _HEALTHY if name in (reader.fieldnames or [])), None)
+        if column is None:
+            raise PreprocessingError(f"{table}: no column that says who is healthy; one of {', '.join(_HEALTHY)}")
+        values = {row.get("participant_id") or "": (row[column] or "").strip().lower() for row in reader}
+    return {subject: value in _HEALTHY[column] for subject, value in values.items() if value not in _UNKNOWN}

@@ -1,0 +1,96 @@
+"""What was found of the data sets: their scans, and every file that is missing, unknown or without a use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from itertools import groupby
+from pathlib import Path
+
+from preprocessing.datasets import adapter, choose, find_all
+from preprocessing.datasets._files import walk
+from preprocessing.errors import PreprocessingError
+from preprocessing.files import write_bytes
+from preprocessing.scan import Scan
+
+_ALWAYS = ("*/.*", "*/README*", "*/LICENSE*", "*/License*", "*.md", "*.pdf")
+_FIRST = 3  # names that a summary shows
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a data set should have or should not have.
+
+    Args:
+        dataset: its name.
+        what: is wrong.
+        where: a scan id, or a file relative to the folder of the data set.
+    """
+
+    dataset: str
+    what: str
+    where: str
+
+
+def survey(
+    names: Sequence[str], roots: Sequence[Path], modality: str | None = None
+) -> tuple[list[Scan], list[Finding]]:
+    """The scans of one or several data sets, each below its root, in one modality, and what is not as it should be.
+
+    Findings: a file that a scan names and that is not there; a scan without a complete label; a scan id without the
+    modality; a file below the root that neither a scan reads nor the data set is known to have.
+
+    Raises:
+        PreprocessingError: not one root for each data set, or see `find_all` and `choose`.
+    """
+    if len(names) != len(roots):
+        raise PreprocessingError(f"{len(names)} --dataset and {len(roots)} --root; each data set needs one root")
+    scans, findings = [], []
+    for name, root in zip(names, roots, strict=True):
+        every = find_all(name, root)
+        chosen = choose(every, root, modality)
+        scans += chosen
+        findings += [Finding(name, what, where) for what, where in _findings(name, root, every, chosen)]
+    return scans, findings
+
+
+def summary(findings: Sequence[Finding]) -> list[str]:
+    """One line a kind of finding: how many, and the first names."""
+    lines = []
+    for (dataset, what), group in groupby(sorted(findings, key=_kind), key=_kind):
+        names = [finding.where for finding in group]
+        more = ", …" if len(names) > _FIRST else ""
+        lines.append(f"{dataset}: {what}: {len(names)} ({', '.join(names[:_FIRST])}{more})")
+    return lines
+
+
+def write_findings(path: Path, findings: Sequence[Finding]) -> None:
+    """Write all findings as a TSV (dataset, what, where)."""
+    rows = [(finding.dataset, finding.what, " ".join(finding.where.split())) for finding in findings]
+    write_bytes(path, "".join("\t".join(row) + "\n" for row in [("dataset", "what", "where"), *rows]).encode())
+
+
+def _kind(finding: Finding) -> tuple[str, str]:
+    return finding.dataset, finding.what
+
+
+def _findings(name: str, root: Path, every: Sequence[Scan], chosen: Sequence[Scan]) -> Iterator[tuple[str, str]]:
+    folder = root if root.is_dir() else root.parent
+    for path in (path for scan in chosen for path in scan.inputs):
+        if not path.exists():
+            yield "missing file", path.relative_to(folder).as_posix()
+    yield from (("no complete label", scan.id) for scan in chosen if not scan.labelled)
+    absent = {scan.id for scan in every} - {scan.id for scan in chosen}
+    yield from ((f"no {chosen[0].modality}", scan_id) for scan_id in sorted(absent))
+    yield from (("unknown file", path.relative_to(folder).as_posix()) for path in _unknown(name, root, every))
+
+
+def _unknown(name: str, root: Path, scans: Sequence[Scan]) -> Iterator[Path]:
+    known = (*_ALWAYS, *adapter(name).OTHER)
+    if "*" in known:
+        return
+    read = {path for scan in scans for path in scan.inputs}
+    for path in walk(root):
+        if path not in read and not any(fnmatch(path.absolute().as_posix(), pattern) for pattern in known):
+            yield path
