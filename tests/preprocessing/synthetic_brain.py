@@ -12,10 +12,14 @@ import numpy as np
 from monai.transforms import Transform
 from scipy.spatial.transform import Rotation
 
+from preprocessing.config import load_config
+from preprocessing.loading import LoadScand
 from preprocessing.scan import Scan
 
 CENTRE, RADII = np.array([-119.0, 104.0, 77.0]), np.array([64.0, 84.0, 62.0])
 ATLAS_SHAPE, ATLAS_AFFINE = (60, 60, 39), np.array([[4.0, 0, 0, -239], [0, 4, 0, 0], [0, 0, 4, 0], [0, 0, 0, 1]])
+LIMITS = {key: value for key, value in load_config("base", {})["load"].items() if key != "_target_"}
+LOAD = LoadScand(**{**LIMITS, "min_extent_mm": 60})
 
 
 def brain_at(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from synthetic_brain import CENTRE, rigid
+from synthetic_brain import CENTRE, LOAD, rigid
 
 from preprocessing.affine import best_start, mutual_information, similarity, working_copy
 from preprocessing.atlas import Atlas
 from preprocessing.config import build, load_config
 from preprocessing.errors import PreprocessingError
 from preprocessing.grid import Volume, load_grid
-from preprocessing.loading import LoadScand
 from preprocessing.registration import RegisterToAtlasd
 from preprocessing.scan import Scan
 from preprocessing.skull_strip import GivenMask, NoStripper, SkullStripd
 
 STRIP = SkullStripd(NoStripper(), GivenMask(), NoStripper(), (100, 3000), 0.5)
-LOAD = LoadScand(max_spacing_mm=8, min_extent_mm=60, label_tolerance_mm=0.5)
 PROBES = CENTRE + np.random.default_rng(0).uniform(-50, 50, (20, 3))
 
 

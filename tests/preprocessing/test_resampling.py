@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic_brain import ATLAS_AFFINE, ATLAS_SHAPE, lesion_at, rigid
+from synthetic_brain import ATLAS_AFFINE, ATLAS_SHAPE, LOAD, lesion_at, rigid
 
 from preprocessing.atlas import Atlas
 from preprocessing.errors import PreprocessingError
-from preprocessing.loading import LoadScand
 from preprocessing.resampling import ResampleToAtlasd
 from preprocessing.scan import Scan
 from preprocessing.skull_strip import GivenMask, NoStripper, SkullStripd
 
 STRIP = SkullStripd(NoStripper(), GivenMask(), NoStripper(), (100, 3000), 0.5)
-LOAD = LoadScand(max_spacing_mm=8, min_extent_mm=60, label_tolerance_mm=0.5)
 MOVE = rigid((12, -7, 9), (6, -4, 11))
 
 
