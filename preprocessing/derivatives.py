@@ -24,13 +24,16 @@ def folder(scan: Scan) -> Path:
 
 
 def names(scan: Scan) -> dict[str, Path]:
-    """Relative paths of what is written for a scan; `lesion` only when it has a label."""
+    """Relative paths of what a scan may have; `lesion` only when it has a label."""
     anat = folder(scan) / "anat"
+    head = f"{scan.id}_space-{SPACE}_res-low_desc-head_{SUFFIXES[scan.modality]}"
     suffix = SUFFIXES[scan.contrast]
     files = {
         "image": anat / f"{scan.id}_space-{SPACE}_desc-preproc_{suffix}.nii.gz",
         "sidecar": anat / f"{scan.id}_space-{SPACE}_desc-preproc_{suffix}.json",
         "brain": anat / f"{scan.id}_space-{SPACE}_desc-brain_mask.nii.gz",
+        "head": anat / f"{head}.nii.gz",
+        "head_sidecar": anat / f"{head}.json",
         "transform": folder(scan) / "xfm" / f"{scan.id}_from-orig_to-{SPACE}_mode-image_xfm.mat",
     }
     if scan.lesion is not None:
@@ -48,7 +51,11 @@ def write(out: Path, scan: Scan, data: Mapping[Hashable, Any]) -> dict[str, int]
         write_nifti(out / files[key], (mask.array > 0).astype(np.uint8), mask.affine)
     write_transform(out / files["transform"], data["transform"], image.affine[:3, :3] @ _middle(image))
     write_json(out / files["sidecar"], _sidecar(scan))
-    return {str(path): (out / path).stat().st_size for path in files.values()}
+    if "head" in data:
+        head = Volume.of(data["head"])
+        write_nifti(out / files["head"], head.array.astype(np.uint8), head.affine)
+        write_json(out / files["head_sidecar"], _head_sidecar(scan))
+    return {str(path): (out / path).stat().st_size for path in files.values() if (out / path).is_file()}
 
 
 def write_description(out: Path, name: str, simulated: bool) -> None:
@@ -74,6 +81,16 @@ def _sidecar(scan: Scan) -> dict[str, Any]:
     if scan.simulated:
         content["Simulated"] = True
     return content
+
+
+def _head_sidecar(scan: Scan) -> dict[str, Any]:
+    return {
+        "Sources": [f"bids:raw:{scan.image.name}"],
+        "SpatialReference": SPATIAL_REFERENCE,
+        "Resolution": "every second voxel of the atlas, for looking at",
+        "SkullStripped": scan.stripped,
+        "Units": "arbitrary, 0 to 255",
+    } | ({"Simulated": True} if scan.simulated else {})
 
 
 def _middle(image: Volume) -> np.ndarray:

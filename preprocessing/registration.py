@@ -90,8 +90,11 @@ class RegisterToAtlasd(Transform):
             if not (self._plausible(part) and part["inside"] >= self.inside and part["coverage"] >= self.coverage):
                 raise PreprocessingError(self._refusal(data["scan"].image, checks, part))
             checks = part
-        information = round(similarity(fixed, moving, transform), 4)
-        checks = {**checks, "partial": float(not whole), "mutual_information": information}
+        information = {
+            "mutual_information_start": round(similarity(fixed, moving, start), 4),
+            "mutual_information": round(similarity(fixed, moving, transform), 4),
+        }
+        checks = {**checks, "partial": float(not whole), **information}
         return {**data, "transform": transform, "checks": {**data.get("checks", {}), **checks}}
 
     def _agreement(self, brain: Volume, transform: np.ndarray) -> dict[str, float]:

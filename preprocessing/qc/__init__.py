@@ -1,0 +1,1 @@
+"""Quality control: the head beside the brain mask, checks with limits, one page a cohort, ratings that exclude."""
