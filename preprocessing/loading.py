@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
@@ -40,6 +41,7 @@ class LoadScand(Transform):
         saturated: largest share of voxels at the upper limit of an integer type.
         wrapped: largest share of voxels in the lower half of the negative values of an integer type.
         signed: modalities with negative values by nature; the two shares are not limited there.
+        series_tolerance: largest deviation of a DICOM slice from its place, as a share of the slice distance.
 
     Raises:
         PreprocessingError: a file is missing, damaged, not one 3-D volume, NaN, constant, without a valid affine or
@@ -57,6 +59,7 @@ class LoadScand(Transform):
         saturated: float,
         wrapped: float,
         signed: Sequence[str],
+        series_tolerance: float,
     ) -> None:
         self.max_spacing_mm = max_spacing_mm
         self.min_extent_mm = min_extent_mm
@@ -66,11 +69,11 @@ class LoadScand(Transform):
         self.saturated = saturated
         self.wrapped = wrapped
         self.signed = signed
+        self.series_tolerance = series_tolerance
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         scan: Scan = data["scan"]
-        image = read_nifti(scan.image)
-        self._check_affine(scan.image, image)
+        image = self._read_series(scan.image) if scan.image.is_dir() else self._read_file(scan.image)
         self._check_size(scan.image, image)
         if scan.modality not in self.signed:
             self._check_overflow(scan.image, image)
@@ -80,14 +83,24 @@ class LoadScand(Transform):
         trailing = image.trailing
         for key, path in (("lesion", scan.lesion), ("brain", scan.brain)):
             if path is not None:
-                label = read_nifti(path)
-                self._check_affine(path, label)
+                label = self._read_file(path)
                 self._check_geometry(path, scan.image, label, image)
                 values = (label.array > 0).astype(np.float32) if key == "brain" else label.array
                 result[key] = _tensor(values, image.affine)
                 trailing += label.trailing
         checks = {"saturated": round(saturated_share(image.stored), 5), "trailing_bytes": trailing}
         return {**result, "checks": {**data.get("checks", {}), **checks}}
+
+    def _read_series(self, folder: Path) -> NiftiFile:
+        from preprocessing.dicom import load_series
+
+        array, affine = load_series(folder, self.series_tolerance)
+        return NiftiFile(array, array, affine, nib.Nifti1Header(), offset=0.0, trailing=0)
+
+    def _read_file(self, path: Path) -> NiftiFile:
+        file = read_nifti(path)
+        self._check_affine(path, file)
+        return file
 
     def _check_affine(self, path: Path, file: NiftiFile) -> None:
         conflict = affine_conflict(file.header, file.array.shape)

@@ -23,7 +23,7 @@ class Scan:
         id: `sub-<letters and digits>` with an optional `_ses-<letters and digits>`; names the files that are written.
         subject: the person; all scans of one subject go to the same split.
         modality: one of `FLAIR`, `T1`, `T2`, `CT`.
-        image: NIfTI file.
+        image: NIfTI file, or the folder of one DICOM series.
         lesion: lesion label on the grid of the image, by the rule of the configuration. None: no label file.
         brain: brain mask on the grid of the image; > 0 is brain. None: the mask is computed.
         healthy: no lesion is known of; its lesion mask is empty.
@@ -72,7 +72,8 @@ class Scan:
     @property
     def inputs(self) -> tuple[Path, ...]:
         """The files that are read."""
-        return tuple(path for path in (self.image, self.lesion, self.brain) if path is not None)
+        slices = sorted(path for path in self.image.iterdir() if path.is_file()) if self.image.is_dir() else []
+        return (*(slices or [self.image]), *(path for path in (self.lesion, self.brain) if path is not None))
 
 
 def bids_id(name: str, session: str | None = None) -> str:

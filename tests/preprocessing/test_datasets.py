@@ -27,7 +27,8 @@ def nothing_unknown(name: str, root: Path) -> bool:
 
 def test_registry() -> None:
     assert available() == [
-        "bids", "brats", "brats2015", "ixi", "msisbi2015", "mslub", "phantom", "physionet_ich", "table", "wmh2017"
+        "bids", "brats", "brats2015", "dicom", "ixi", "msisbi2015", "mslub", "phantom", "physionet_ich", "table",
+        "wmh2017",
     ]  # fmt: skip
 
 
