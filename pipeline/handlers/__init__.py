@@ -3,6 +3,7 @@
 from pipeline.handlers.calibrate import Calibrate
 from pipeline.handlers.card import protocol_card
 from pipeline.handlers.checkpoint import ResumableCheckpoint
+from pipeline.handlers.constraint_schedule import ConstraintSchedule
 from pipeline.handlers.maps import MapWriter
 from pipeline.handlers.results import Results
 from pipeline.handlers.score_histogram import ScoreHistogramHandler
@@ -11,6 +12,7 @@ from pipeline.handlers.tuning import HealthyObjective, LabelledPrecision, Tuning
 
 __all__ = [
     "Calibrate",
+    "ConstraintSchedule",
     "HealthyObjective",
     "LabelledPrecision",
     "MapWriter",

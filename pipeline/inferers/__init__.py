@@ -1,6 +1,6 @@
 """(slices of one volume, network) -> anomaly map."""
 
-from pipeline.inferers.attention import ActivationMap
+from pipeline.inferers.attention import ActivationMap, GradCAM, LatentGradCAM
 from pipeline.inferers.generator import EncodeToFixedGenerator, Generate
 from pipeline.inferers.intensity import HistogramRank, Intensity
 from pipeline.inferers.monte_carlo import MonteCarlo
@@ -15,9 +15,11 @@ __all__ = [
     "FeatureResidual",
     "Forward",
     "Generate",
+    "GradCAM",
     "GradientWeightedResidual",
     "HistogramRank",
     "Intensity",
+    "LatentGradCAM",
     "MonteCarlo",
     "Residual",
     "Restoration",

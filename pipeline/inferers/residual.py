@@ -28,25 +28,31 @@ def _one_of(choices: Any, name: str, value: str) -> str:
 
 
 class Residual(Inferer):
-    """Residual of the reconstruction `x − x̂` (Baur et al. 2019); the latent mean is decoded, not a sample.
+    """Residual of the reconstruction `x − x̂` (Baur et al. 2019).
 
     Args:
         part: `absolute` `|x − x̂|` in [0, 1], `positive` `max(x − x̂, 0)`, what is brighter than drawn, or `signed`
             `x − x̂` in [−1, 1].
+        sample: decode a sample of the latent distribution, as published code does, in place of its mean.
         chunk: slices at work at a time.
 
     Raises:
         PipelineError: another part.
     """
 
-    def __init__(self, part: str = "absolute", chunk: int | None = CHUNK) -> None:
+    def __init__(self, part: str = "absolute", sample: bool = False, chunk: int | None = CHUNK) -> None:
         super().__init__()
+        self.sample = sample
         self.part = PARTS[_one_of(PARTS, "part of the residual", part)]
         self.chunk = chunk
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Map [N, 1, H, W] of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
-        return by_chunks(lambda part: self.part(part - network(part).reconstruction.float()), inputs, self.chunk)
+        return by_chunks(lambda part: self.part(part - self._drawn(part, network)), inputs, self.chunk)
+
+    def _drawn(self, image: torch.Tensor, network: Any) -> torch.Tensor:
+        output = network(image, sample=True) if self.sample else network(image)
+        return output.reconstruction.float()
 
 
 class GradientWeightedResidual(Inferer):

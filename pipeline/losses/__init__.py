@@ -10,8 +10,9 @@ from pipeline.losses.adversarial import (
     image_pair,
     latent_pair,
 )
-from pipeline.losses.constraints import ActivationEntropy, spatial_entropy
+from pipeline.losses.constraints import ActivationEntropy, SizeConstraint, spatial_entropy
 from pipeline.losses.objective import Objective
+from pipeline.losses.penalties import Linear, LogBarrier, Quadratic
 from pipeline.losses.reconstruction import kl_of_each, kl_to_standard_normal, negative_elbo, summed_bce
 
 __all__ = [
@@ -19,7 +20,11 @@ __all__ = [
     "FoolCritic",
     "IziLoss",
     "LatentConsistency",
+    "Linear",
+    "LogBarrier",
     "Objective",
+    "Quadratic",
+    "SizeConstraint",
     "StandardGAN",
     "WassersteinGP",
     "WeightedSum",

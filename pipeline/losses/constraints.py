@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from ignite import distributed as idist
 from torch import nn
 
-from pipeline.attention import activation_map
-from pipeline.errors import PipelineError
+from pipeline.attention import ACTIVATIONS, STAGES, WEIGHTINGS, activation_map, check_choice, grad_cam
+from pipeline.losses.regions import REGIONS
 from pipeline.networks.autoencoder import AutoencoderOutput
+
+LEVELS = ("image", "pixel")
 
 
 def spatial_entropy(attention: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
@@ -35,17 +38,75 @@ class ActivationEntropy(nn.Module):
 
     Args:
         stage: residual stage of the encoder whose activation map is used, 1–4.
+        region: of the softmax: `brain` of each image, `batch_mask` or `frame`, see `pipeline.losses.regions`.
+        activation: of the map before the softmax: `none` or `sigmoid`.
 
     Source: Silva-Rodríguez et al. 2022, Eqs. 6–8 (AMCons).
     """
 
-    def __init__(self, stage: int = 1) -> None:
+    def __init__(self, stage: int = 1, region: str = "brain", activation: str = "none") -> None:
         super().__init__()
-        if stage not in (1, 2, 3, 4):
-            raise PipelineError(f"attention stage must be 1, 2, 3 or 4, got {stage}")
+        check_choice("attention stage", stage, STAGES)
+        check_choice("region", region, tuple(REGIONS))
+        check_choice("activation", activation, tuple(ACTIVATIONS))
         self.stage = stage
+        self.region = region
+        self.activation = activation
 
     def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
-        size = (batch["image"].shape[-2], batch["image"].shape[-1])
-        attention = activation_map(output.features[self.stage - 1], size)
-        return -spatial_entropy(attention, batch["brain"]).mean()
+        attention = activation_map(output.features[self.stage - 1], batch["image"].shape[-2:], self.activation)
+        return -spatial_entropy(attention, REGIONS[self.region](batch)).mean()
+
+
+class SizeConstraint(nn.Module):
+    """Attention shall cover the whole region: `Σ_n penalty(z_n)`, the constraint is `z ≤ 0`.
+
+    `image`: `z_n = 1 − slack − mean(a_n)`, one constraint an image (Silva-Rodríguez 2022, Eqs. 3 and 5). `pixel`:
+    `z = 1 − slack − a` at every pixel, whose penalties are averaged (Venkataramanan et al. 2020). a: the Grad-CAM.
+    The sum over images is that of all ranks. An image whose region is empty adds 0.
+
+    Args:
+        penalty: element by element, see `pipeline.losses.penalties`.
+        level: `image` or `pixel`.
+        stage: residual stage of the encoder, 1–4.
+        region: `frame`, `brain` of each image or `batch_mask`, see `pipeline.losses.regions`.
+        slack: share of the region that may be left out, in [0, 1).
+        weighting, activation: see `pipeline.attention.grad_cam`.
+    """
+
+    def __init__(
+        self,
+        penalty: nn.Module,
+        level: str = "image",
+        stage: int = 1,
+        region: str = "frame",
+        slack: float = 0.0,
+        weighting: str = "gradients",
+        activation: str = "sigmoid",
+    ) -> None:
+        super().__init__()
+        check_choice("level", level, LEVELS)
+        check_choice("attention stage", stage, STAGES)
+        check_choice("region", region, tuple(REGIONS))
+        check_choice("weighting", weighting, WEIGHTINGS)
+        check_choice("activation", activation, tuple(ACTIVATIONS))
+        self.penalty = penalty
+        self.level = level
+        self.stage = stage
+        self.region = region
+        self.slack = slack
+        self.weighting = weighting
+        self.activation = activation
+
+    def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
+        size, features = batch["image"].shape[-2:], output.features[self.stage - 1]
+        attention = grad_cam(features, output.mu, size, self.weighting, self.activation, create_graph=True)
+        return self.of_map(attention, REGIONS[self.region](batch)).sum() * idist.get_world_size()
+
+    def of_map(self, attention: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
+        """Penalty of each map, [N]; attention [N, 1, H, W], region [N, 1, H, W] bool."""
+        inside, z = region.flatten(1).to(attention.dtype), 1 - self.slack - attention.flatten(1)
+        pixels = inside.sum(dim=1)
+        mean = lambda values: (values * inside).sum(dim=1) / pixels.clamp_min(1)  # noqa: E731
+        penalties = self.penalty(mean(z)) if self.level == "image" else mean(self.penalty(z))
+        return penalties * (pixels > 0)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from ignite import distributed as idist
 from torch import nn
 
+from pipeline.attention import check_choice
 from pipeline.losses.reconstruction import kl_to_standard_normal, summed_bce
 from pipeline.networks.autoencoder import AutoencoderOutput
+
+REDUCTIONS = ("sum", "mean")
 
 
 class Objective(nn.Module):
@@ -16,15 +20,33 @@ class Objective(nn.Module):
 
     Args:
         beta: weight of the KL term, used when the network is variational.
-        constraint: module `(output, batch) -> scalar`, or None for no constraint.
+        constraint: module `(output, batch) -> scalar`, or None for no constraint. It is left out, and not computed,
+            while the attribute `constrained` is False.
         constraint_weight: λ of the constraint.
+        pixels: reduction of L_R over the pixels of an image. `sum`; the published code of one method takes `mean`.
+        kl_images: reduction of the KL term over the images. `mean`; the published code of some methods takes `sum`.
+
+    Raises:
+        PipelineError: another reduction.
     """
 
-    def __init__(self, beta: float = 1.0, constraint: nn.Module | None = None, constraint_weight: float = 0.0) -> None:
+    def __init__(
+        self,
+        beta: float = 1.0,
+        constraint: nn.Module | None = None,
+        constraint_weight: float = 0.0,
+        pixels: str = "sum",
+        kl_images: str = "mean",
+    ) -> None:
         super().__init__()
+        check_choice("pixels", pixels, REDUCTIONS)
+        check_choice("kl_images", kl_images, REDUCTIONS)
         self.beta = beta
         self.constraint = constraint
         self.constraint_weight = constraint_weight
+        self.constrained = True
+        self.pixels = pixels
+        self.kl_images = kl_images
         self.terms: dict[str, torch.Tensor] = {}
 
     def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
@@ -34,12 +56,15 @@ class Objective(nn.Module):
             output: what the network returned for the batch.
             batch: `image` [N, 1, H, W] in [0, 1], `brain` [N, 1, H, W] bool.
         """
-        terms = {"reconstruction": summed_bce(output.logits, batch["image"])}
+        image = batch["image"]
+        pixels = image[0].numel() if self.pixels == "mean" else 1
+        terms = {"reconstruction": summed_bce(output.logits, image) / pixels}
         total = terms["reconstruction"]
         if output.logvar is not None:
-            terms["kl"] = kl_to_standard_normal(output.mu, output.logvar)
+            images = len(image) * idist.get_world_size() if self.kl_images == "sum" else 1
+            terms["kl"] = kl_to_standard_normal(output.mu, output.logvar) * images
             total = total + self.beta * terms["kl"]
-        if self.constraint is not None:
+        if self.constraint is not None and self.constrained:
             terms["constraint"] = self.constraint(output, batch)
             total = total + self.constraint_weight * terms["constraint"]
         self.terms = {name: value.detach() for name, value in terms.items()}

@@ -123,14 +123,16 @@ class ResNetAutoencoder(nn.Module):
             x = self.dropout(block(x))
         return to_logits(x)
 
-    def forward(self, image: torch.Tensor, sample: bool | None = None) -> AutoencoderOutput:
-        """Encode and decode `image` [N, 1, H, W]; `sample` z or decode its mean (None: sample while training)."""
+    def encode(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, tuple[torch.Tensor, ...]]:
+        """mu, logvar (None for an AE) and features, as in AutoencoderOutput, of `image` [N, 1, H, W]."""
         features = self.features(image)
         flat = features[-1].flatten(1)
-        mu, logvar = self.to_mu(flat), None
+        return self.to_mu(flat), None if self.to_logvar is None else self.to_logvar(flat), features
+
+    def forward(self, image: torch.Tensor, sample: bool | None = None) -> AutoencoderOutput:
+        """Encode and decode `image` [N, 1, H, W]; `sample` z or decode its mean (None: sample while training)."""
+        mu, logvar, features = self.encode(image)
         z = mu
-        if self.to_logvar is not None:
-            logvar = self.to_logvar(flat)
-            if self.training if sample is None else sample:
-                z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+        if logvar is not None and (self.training if sample is None else sample):
+            z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
         return AutoencoderOutput(self.decode(z), mu, logvar, features)

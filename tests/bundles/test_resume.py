@@ -11,6 +11,12 @@ from ignite.engine import Events
 
 from pipeline.workflow import MethodWorkflow
 
+OVERRIDES = {
+    "fanogan": {"critic_steps": 2},
+    "caae": {"critic_steps": 2},
+    "gradcamcons_log_barrier": {"warmup_epochs": 1, "penalty#growth": 1.1},
+}
+
 
 class Killed(RuntimeError):
     pass
@@ -18,7 +24,7 @@ class Killed(RuntimeError):
 
 def run(method: str, dataset: Path, runs: Path, kill: tuple[str, int] | None = None) -> None:
     """Train for two epochs; `kill` = (trainer, epoch) stops it in the middle of that epoch."""
-    override = {"critic_steps": 2} if method in ("fanogan", "caae") else {}
+    override = OVERRIDES.get(method, {})
     workflow = MethodWorkflow(
         method=method, dataset_dir=str(dataset), runs_dir=str(runs), max_epochs=2, precision="fp32", **override
     )
@@ -41,6 +47,7 @@ def run(method: str, dataset: Path, runs: Path, kill: tuple[str, int] | None = N
     "method, trainer",
     [
         ("context_vae", "train::trainer"),
+        ("gradcamcons_log_barrier", "train::trainer"),
         ("anovaegan", "train::trainer"),
         ("caae", "train::trainer"),
         ("fanogan", "encoder_stage::trainer"),

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pipeline.attention import grad_cam
+from pipeline.errors import PipelineError
+from pipeline.inferers import ActivationMap, GradCAM, LatentGradCAM
+from pipeline.networks import ResNetAutoencoder
+
+SIZE = 32
+
+
+def setting() -> tuple[ResNetAutoencoder, torch.Tensor]:
+    torch.manual_seed(0)
+    return ResNetAutoencoder(SIZE, 3).eval(), torch.rand(5, 1, SIZE, SIZE)
+
+
+INFERERS = [
+    ActivationMap(2, chunk=2),
+    GradCAM(chunk=2),
+    GradCAM(stage=3, normalisation="sigmoid", chunk=2),
+    GradCAM(weighting="none", normalisation="none", chunk=2),
+    LatentGradCAM(chunk=2),
+]
+
+
+@pytest.mark.parametrize("inferer", INFERERS)
+def test_a_slice_has_the_same_map_alone_and_in_any_company(inferer) -> None:
+    network, volume = setting()
+    with torch.no_grad():
+        together = inferer(volume, network)
+        alone = torch.cat([inferer(one, network) for one in volume.split(1)])
+        inferer.chunk = None
+        at_once = inferer(volume, network)
+    assert together.shape == volume.shape and not together.requires_grad and together.isfinite().all()
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(together, at_once, atol=1e-5, rtol=1e-4)
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_maps_are_normalised_slice_by_slice_and_inverted() -> None:
+    network, volume = setting()
+    found = GradCAM()(volume, network)
+    assert found.amin(dim=(1, 2, 3)).tolist() == [0] * 5 and found.amax(dim=(1, 2, 3)).tolist() == [1] * 5
+    torch.testing.assert_close(GradCAM(invert=True)(volume, network), 1 - found)
+
+
+def test_with_the_sigmoid_it_is_the_map_of_the_training() -> None:
+    network, volume = setting()
+    mu, _, features = network.encode(volume)
+    expected = grad_cam(features[0], mu, (SIZE, SIZE)).detach()
+    torch.testing.assert_close(GradCAM(normalisation="sigmoid", chunk=None)(volume, network), expected)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: GradCAM(stage=5), "attention stage must be one of 1, 2, 3, 4, got 5"),
+        (lambda: GradCAM(weighting="max"), "weighting must be one of gradients, none, got max"),
+        (lambda: GradCAM(normalisation="z"), "normalisation must be one of minmax, sigmoid, none, got z"),
+        (lambda: ActivationMap(0), "attention stage must be one of 1, 2, 3, 4, got 0"),
+        (lambda: LatentGradCAM(0), "attention stage must be one of 1, 2, 3, 4, got 0"),
+    ],
+)
+def test_other_choices_are_refused(make, message: str) -> None:
+    with pytest.raises(PipelineError, match=message):
+        make()
