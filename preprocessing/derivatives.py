@@ -1,4 +1,4 @@
-"""The files of one prepared scan, by BIDS derivative names."""
+"""The files of one prepared scan, and of the data set, by the rules of BIDS derivatives."""
 
 from __future__ import annotations
 
@@ -9,13 +9,26 @@ from typing import Any
 import numpy as np
 
 from preprocessing.config import versions
-from preprocessing.files import write_json, write_nifti
+from preprocessing.datasets import provenance
+from preprocessing.files import write_bytes, write_json, write_nifti
 from preprocessing.geometry import write_transform
 from preprocessing.grid import Volume
 from preprocessing.scan import SUFFIXES, Scan
 
 SPACE = "SRI24"
-SPATIAL_REFERENCE = "SRI-24 (Rohlfing et al. 2010), 240 × 240 × 155 voxels of 1 mm, RAS"
+ATLAS = "https://www.nitrc.org/projects/sri24"  # Rohlfing et al. 2010; BIDS has no name for this space
+TYPES = {"image": np.float32, "brain": np.uint8, "lesion": np.uint8, "head": np.uint8}
+# Only subjects are BIDS; it has no rules yet for transforms, and none for slices, ledger and reports.
+IGNORED = "/*\n!/sub-*\n!/dataset_description.json\n!/README.md\nxfm\n"
+README = """{name}: scans prepared by lesionless, on the grid of the atlas SRI-24 ({atlas}).
+
+{simulated}Each image and transform has a sidecar. What was done to a scan is in `ledger/`, with SHA-256 of its input;
+the SHA-256 of the configuration and the versions of the packages are in `dataset.json`.
+"""
+_INVERSE = (
+    "ITK affine in mm, LPS, from points of the atlas to points of the scan: it resamples the scan on the atlas grid. "
+    "Its matrix inverse is the other direction: SimpleITK `transform.GetInverse()`, ANTs `-t [file,1]`"
+)
 
 
 def folder(scan: Scan) -> Path:
@@ -24,16 +37,12 @@ def folder(scan: Scan) -> Path:
 
 
 def names(scan: Scan) -> dict[str, Path]:
-    """Relative paths of what a scan may have; `lesion` only when it has a label."""
+    """Relative paths of the images and of the transform that a scan may have; `lesion` only when it has a label."""
     anat = folder(scan) / "anat"
-    head = f"{scan.id}_space-{SPACE}_res-low_desc-head_{SUFFIXES[scan.modality]}"
-    suffix = SUFFIXES[scan.contrast]
     files = {
-        "image": anat / f"{scan.id}_space-{SPACE}_desc-preproc_{suffix}.nii.gz",
-        "sidecar": anat / f"{scan.id}_space-{SPACE}_desc-preproc_{suffix}.json",
+        "image": anat / f"{scan.id}_space-{SPACE}_desc-preproc_{SUFFIXES[scan.contrast]}.nii.gz",
         "brain": anat / f"{scan.id}_space-{SPACE}_desc-brain_mask.nii.gz",
-        "head": anat / f"{head}.nii.gz",
-        "head_sidecar": anat / f"{head}.json",
+        "head": anat / f"{scan.id}_space-{SPACE}_res-low_desc-head_{SUFFIXES[scan.modality]}.nii.gz",
         "transform": folder(scan) / "xfm" / f"{scan.id}_from-orig_to-{SPACE}_mode-image_xfm.mat",
     }
     if scan.lesion is not None:
@@ -41,56 +50,76 @@ def names(scan: Scan) -> dict[str, Path]:
     return files
 
 
+def sidecar(path: Path) -> Path:
+    """The JSON file beside an image or a transform."""
+    return path.with_name(path.name.split(".")[0] + ".json")
+
+
 def write(out: Path, scan: Scan, data: Mapping[Hashable, Any]) -> dict[str, int]:
     """Write the prepared scan below `out`; the size in bytes of each file by its relative path."""
-    files = names(scan)
+    files = {key: path for key, path in names(scan).items() if key in data}
+    for key in TYPES.keys() & files.keys():
+        volume = Volume.of(data[key])
+        array = volume.array > 0 if key in ("brain", "lesion") else volume.array
+        write_nifti(out / files[key], array.astype(TYPES[key]), volume.affine)
     image = Volume.of(data["image"])
-    write_nifti(out / files["image"], image.array, image.affine)
-    for key in {"brain", "lesion"} & set(files):
-        mask = Volume.of(data[key])
-        write_nifti(out / files[key], (mask.array > 0).astype(np.uint8), mask.affine)
     write_transform(out / files["transform"], data["transform"], image.affine[:3, :3] @ _middle(image))
-    write_json(out / files["sidecar"], _sidecar(scan))
-    if "head" in data:
-        head = Volume.of(data["head"])
-        write_nifti(out / files["head"], head.array.astype(np.uint8), head.affine)
-        write_json(out / files["head_sidecar"], _head_sidecar(scan))
-    return {str(path): (out / path).stat().st_size for path in files.values() if (out / path).is_file()}
+    for key, path in files.items():
+        write_json(out / sidecar(path), _sidecar(scan, key, data))
+    written = [*files.values(), *map(sidecar, files.values())]
+    return {str(path): (out / path).stat().st_size for path in written}
 
 
 def write_description(out: Path, name: str, simulated: bool) -> None:
-    """`dataset_description.json` of the derivative."""
+    """`dataset_description.json`, `README.md` and `.bidsignore` of the derivative of the data sets `name` (`a+b`)."""
     content = {
         "Name": f"{name}, prepared" + (" (SIMULATED)" if simulated else ""),
-        "BIDSVersion": "1.9.0",
+        "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "lesionless", "Version": versions()["lesionless"]}],
+        **provenance(name.split("+")),
     }
     write_json(out / "dataset_description.json", content)
+    note = "SIMULATED: no person was scanned. " if simulated else ""
+    write_bytes(out / "README.md", README.format(name=name, atlas=ATLAS, simulated=note).encode())
+    write_bytes(out / ".bidsignore", IGNORED.encode())
 
 
-def _sidecar(scan: Scan) -> dict[str, Any]:
-    content: dict[str, Any] = {
-        "Sources": [f"bids:raw:{scan.image.name}"],
-        "SpatialReference": SPATIAL_REFERENCE,
-        "SkullStripped": True,
-        "Units": "arbitrary, 0 to 1",
-    }
-    if scan.flair_like:
-        content["Description"] = "FLAIR-like contrast computed from a T1 scan"
-    if scan.simulated:
-        content["Simulated"] = True
-    return content
+def _sidecar(scan: Scan, key: str, data: Mapping[Hashable, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {"Sources": [_uri(scan.lesion if key == "lesion" and scan.lesion else scan.image, scan)]}
+    content |= _about(scan)[key]
+    if key in TYPES:
+        content |= {"SpatialReference": ATLAS, "Resolution": _resolution(Volume.of(data[key]))}
+    return content | ({"Simulated": True} if scan.simulated else {})
 
 
-def _head_sidecar(scan: Scan) -> dict[str, Any]:
+def _about(scan: Scan) -> dict[str, dict[str, Any]]:
+    made = "a FLAIR-like contrast computed from T1" if scan.flair_like else scan.modality
     return {
-        "Sources": [f"bids:raw:{scan.image.name}"],
-        "SpatialReference": SPATIAL_REFERENCE,
-        "Resolution": "every second voxel of the atlas, for looking at",
-        "SkullStripped": scan.stripped,
-        "Units": "arbitrary, 0 to 255",
-    } | ({"Simulated": True} if scan.simulated else {})
+        "image": {
+            "Description": f"{made}, brain only, on the atlas grid, normalised",
+            "SkullStripped": True,
+            "Units": "arbitrary, 0 to 1",
+        },
+        "brain": {"Description": "Brain mask", "Type": "Brain"},
+        "lesion": {"Description": "Lesion label of the source, 1 in lesions, on the atlas grid", "Type": "Lesion"},
+        "head": {
+            "Description": "The scan before the brain was cut out, for looking at",
+            "SkullStripped": scan.stripped,
+            "Units": "arbitrary, 0 to 255",
+        },
+        "transform": {"Description": _INVERSE},
+    }
+
+
+def _uri(path: Path, scan: Scan) -> str:
+    """The name of a folder of DICOM files may be a description or a person's name; the id stands for it."""
+    return f"bids:raw:{scan.id if path.is_dir() else path.name}"
+
+
+def _resolution(volume: Volume) -> str:
+    spacing = " × ".join(f"{value:g}" for value in np.linalg.norm(volume.affine[:3, :3], axis=0))
+    return f"{spacing} mm, {' × '.join(map(str, volume.array.shape))} voxels, RAS"
 
 
 def _middle(image: Volume) -> np.ndarray:

@@ -1,20 +1,23 @@
 """One module a data set: `find_scans(root)` knows its file names and labels, nothing else.
 
 A module also states `OTHER`: glob patterns of the files that belong to the data set but that no scan reads. Whatever
-is neither read nor among them is listed as unknown by `preprocessing.survey`.
+is neither read nor among them is listed as unknown by `preprocessing.survey`. Published data sets have a `URL`, and a
+`LICENSE` where one is stated.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from preprocessing.errors import PreprocessingError
 from preprocessing.scan import SUFFIXES, Scan
 
-__all__ = ["Scan", "adapter", "available", "choose", "find_all", "find_scans"]
+__all__ = ["Scan", "adapter", "available", "choose", "find_all", "find_scans", "provenance"]
 
 
 def available() -> list[str]:
@@ -31,6 +34,18 @@ def adapter(name: str) -> ModuleType:
     if name not in available():
         raise PreprocessingError(f"unknown data set {name!r}; available: {', '.join(available())}")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def provenance(names: Sequence[str]) -> dict[str, Any]:
+    """What `dataset_description.json` says of its sources: where they are, and the licence of a single one."""
+    modules = [adapter(name) for name in names if name in available()]
+    urls = [module.URL for module in modules if hasattr(module, "URL")]
+    content: dict[str, Any] = {"SourceDatasets": [{"URL": url} for url in urls]} if urls else {}
+    if len(names) == 1 and urls:
+        content["DatasetLinks"] = {"raw": urls[0]}
+        if hasattr(modules[0], "LICENSE"):
+            content["License"] = modules[0].LICENSE
+    return content
 
 
 def find_scans(name: str, root: Path, modality: str | None = None) -> list[Scan]:

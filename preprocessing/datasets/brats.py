@@ -14,6 +14,7 @@ from pathlib import Path
 from preprocessing.datasets._files import matches
 from preprocessing.scan import Scan, bids_id
 
+URL = "https://www.med.upenn.edu/cbica/brats/"
 OTHER = ("*_t1ce.nii*", "*-t1c.nii*", "*.csv", "*.xls*")
 _CASE = r"(?P<case>(?P<subject>Bra[Tt][Ss]\d+_\w+|BraTS-[A-Z]+-\d+)(?:-(?P<session>\d+))?)"
 _MODALITIES = {"flair": "FLAIR", "t2f": "FLAIR", "t1": "T1", "t1n": "T1", "t2": "T2", "t2w": "T2"}

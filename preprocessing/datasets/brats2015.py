@@ -9,6 +9,8 @@ from pathlib import Path
 
 from preprocessing.scan import Scan, bids_id
 
+URL = "https://github.com/deepmedic/deepmedic"
+LICENSE = "CC BY-NC-SA 3.0"
 OTHER = ("*_subtrMeanDivStd.nii*",)
 _IMAGE, _LABEL, _MASK = "_Flair_subtrMeanDivStd.nii.gz", "_OTMultiClass.nii.gz", "_brainmask.nii.gz"
 

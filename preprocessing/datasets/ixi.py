@@ -7,6 +7,8 @@ from pathlib import Path
 from preprocessing.datasets._files import matches
 from preprocessing.scan import Scan, bids_id
 
+URL = "https://brain-development.org/ixi-dataset/"
+LICENSE = "CC BY-SA 3.0"
 OTHER = ("*-PD.nii*", "*-MRA.nii*", "*-DTI-*", "*_DLMUSE.nii*", "*.xls*")
 
 

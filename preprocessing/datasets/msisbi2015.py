@@ -13,6 +13,7 @@ from typing import Any
 from preprocessing.datasets._files import matches
 from preprocessing.scan import Scan, bids_id
 
+URL = "https://doi.org/10.1016/j.neuroimage.2016.12.064"
 OTHER = ("*_pd_pp.nii*", "*_mask2.nii*", "*/orig/*")
 _MODALITIES = {"flair": "FLAIR", "mprage": "T1", "t2": "T2"}
 _STUDY = r"(?P<study>(?P<subject>(?P<set>training|test)\d+)_(?P<session>\d+))"

@@ -15,6 +15,8 @@ from typing import Any
 from preprocessing.datasets._files import matches
 from preprocessing.scan import Scan, bids_id
 
+URL = "https://github.com/muschellij2/open_ms_data"
+LICENSE = "CC BY"
 OTHER = ("*_to_*.txt", "*brainmask*.nii*", "*_gt.nii*", "*change_gt*.nii*", "*T1POST*.nii*", "*T1WKS.nii*",
          "*/patient??/raw/*")  # fmt: skip
 _MODALITIES = {"FLAIR": "FLAIR", "T1W": "T1", "T2W": "T2", "T1": "T1", "T2": "T2"}

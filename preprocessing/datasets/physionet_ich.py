@@ -14,6 +14,7 @@ from preprocessing.datasets._files import matches
 from preprocessing.errors import PreprocessingError
 from preprocessing.scan import Scan, bids_id
 
+URL = "https://doi.org/10.13026/4nae-zg36"
 OTHER = ("*/masks/*.nii*", "*.csv", "*.py", "*.yml", "*.txt")
 DIAGNOSIS = "hemorrhage_diagnosis_raw_ct.csv"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from preprocessing.datasets._files import matches
 from preprocessing.scan import Scan, bids_id
 
+URL = "https://doi.org/10.34894/AECRSD"
 OTHER = ("*/orig/*", "*/3DT1*.nii*", "*_mask.nii*", "*/additional_annotations/*")
 
 
