@@ -118,6 +118,19 @@ def atlas(path: Annotated[Path | None, typer.Option("--atlas", help="folder of t
 
 
 @app.command()
+def nyul(
+    dataset: Annotated[Path, typer.Option(help="folder of a prepared data set")],
+    out: Annotated[Path, typer.Option(help="the standard histogram, a .npy file for `standard` of NyulNormalized")],
+) -> None:
+    """Take Nyúl's standard histogram from the healthy training scans of a prepared data set."""
+    from preprocessing.histogram import fit_standard, training_images
+
+    images = training_images(dataset)
+    fit_standard(images, out)
+    Console().print(f"{out}: standard histogram of {len(images)} scans", soft_wrap=True)
+
+
+@app.command()
 def phantom(
     out: Out,
     healthy: Annotated[int, typer.Option(help="healthy subjects")] = 24,

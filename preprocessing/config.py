@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib import metadata, resources
 from pathlib import Path
@@ -48,6 +48,19 @@ def steps(config: Config) -> list[Any]:
     """What is done to one scan, in order: the transforms of `steps`, each `@noun` as the noun that it stands for."""
     named = config["steps"]["transforms"]
     return [config[step[1:]] if isinstance(step, str) and step[1:] in config else step for step in named]
+
+
+def named_files(config: Config) -> list[Path]:
+    """The files that the steps name, such as a reference scan: their content decides the result."""
+
+    def strings(part: Any) -> Iterator[str]:
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, (dict, list)):
+            for value in part.values() if isinstance(part, dict) else part:
+                yield from strings(value)
+
+    return [Path(text) for text in strings(steps(config)) if Path(text).is_file()]
 
 
 def _packaged(name: str) -> Path:

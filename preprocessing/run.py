@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from preprocessing import ledger
-from preprocessing.config import Config, build, load_config
+from preprocessing.config import Config, build, load_config, named_files
 from preprocessing.errors import PreprocessingError
 from preprocessing.executors import WORKER_DIED, Processes
 from preprocessing.files import sha256_file, sha256_json
@@ -87,7 +87,7 @@ def prepare(
 
 
 def resolve(config: str, atlas: Path | None, overrides: dict[str, Any]) -> tuple[Config, str]:
-    """The configuration with overrides and the paths of the atlas, and the SHA-256 of the atlas.
+    """The configuration with overrides and the paths of the atlas, and the SHA-256 of all files that it names.
 
     Raises:
         PreprocessingError: see `load_config` and `ensure_atlas`, or a value that the steps refuse.
@@ -99,7 +99,7 @@ def resolve(config: str, atlas: Path | None, overrides: dict[str, Any]) -> tuple
     resolved = {**content, "atlas": {"brain": str(found.brain), "mask": str(found.mask)}}
     for part in ("steps", "pseudo_volume"):
         build(resolved, part)
-    return resolved, sha256_json([sha256_file(found.brain), sha256_file(found.mask)])
+    return resolved, sha256_json([sha256_file(path) for path in (found.brain, found.mask, *named_files(content))])
 
 
 def _config_digest(config: Config, atlas: str) -> str:
