@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 from rich import box
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from lesionless.metrics_command import metrics
 from pipeline import report
+from pipeline.ablation import run_ablation
 from pipeline.catalogue import available_methods, method_table
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import collect, run_leaderboard
@@ -69,6 +71,20 @@ def run(
     show(out, f"lesionless run {dataset} --out {out} {options}")
 
 
+@app.command()
+def ablation(
+    name: Annotated[str, typer.Argument(help="Ablation of bundles/base/ablations, or the path of a .yaml.")],
+    datasets: Annotated[list[Path], typer.Argument(help="Prepared datasets; fig7: one for each number of slices.")],
+    out: Out = Path("runs/ablation"),
+    seeds: Seeds = "0",
+    epochs: Epochs = 300,
+    mixins: Mixins = "",
+) -> None:
+    """Run a grid of settings and print its table beside the published values. Stopped, it goes on where it was."""
+    numbers = [int(seed) for seed in seeds.split(",")]
+    _print(run_ablation(name, datasets, out, numbers, mixins, max_epochs=epochs).round(3), str(out))
+
+
 @app.command("report")
 def show(
     runs: Annotated[Path, typer.Argument(help="Folder of results.")],
@@ -76,13 +92,15 @@ def show(
 ) -> None:
     """Write `report.html` and `metrics.csv` of a folder of results, and print the table."""
     collect(runs)
-    table = report.table(report.load_results(runs), brief=True)
-    view = Table(*map(str, table.columns), title=str(runs), box=box.SIMPLE_HEAD)
+    _print(report.table(report.load_results(runs), brief=True), str(runs))
+    typer.echo(f"report: {report.page(runs, command=command or None)}")
+
+
+def _print(table: pd.DataFrame, title: str) -> None:
+    view = Table(*map(str, table.columns), title=title, box=box.SIMPLE_HEAD)
     for row in table.itertuples(index=False):
-        view.add_row(*map(str, row))
-    console = Console(width=max(Console().width, TABLE_WIDTH))
-    console.print(view)
-    console.print(f"report: {report.page(runs, command=command or None)}")
+        view.add_row(*("–" if pd.isna(value) else str(value) for value in row))
+    Console(width=max(Console().width, TABLE_WIDTH)).print(view)
 
 
 @app.command("methods")

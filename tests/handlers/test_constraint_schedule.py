@@ -50,35 +50,3 @@ def test_a_sixth_of_the_training_is_the_first_phase(epochs: int, warmup: int, ti
     workflow = MethodWorkflow(method="gradcamcons_l2", dataset_dir=str(tiny_dataset), max_epochs=epochs)
     workflow.initialize()
     assert workflow.parser.get_parsed_content("schedule").warmup_epochs == warmup
-
-
-def test_the_reference_differs_from_the_paper_by_its_named_options(tiny_dataset: Path) -> None:
-    found = {}
-    for mixins in ("", "reference"):
-        for method in ("amcons", "gradcamcons_log_barrier", "vae", "ae"):
-            workflow = MethodWorkflow(method=method, mixins=mixins, dataset_dir=str(tiny_dataset))
-            workflow.initialize()
-            get = workflow.parser.get_parsed_content
-            loss = get("loss")
-            found[method, mixins] = (loss.pixels, loss.kl_images, getattr(get("inferer"), "sample", None)) + tuple(
-                getattr(loss.constraint, name, None) for name in ("region", "slack", "weighting")
-            )
-    paper, code = ("sum", "mean"), "reference"
-    assert found["amcons", ""] == (*paper, None, "brain", None, None)
-    assert found["amcons", code] == (*paper, None, "batch_mask", None, None)
-    assert found["gradcamcons_log_barrier", ""] == (*paper, None, "frame", 0.0, "gradients")
-    assert found["gradcamcons_log_barrier", code] == (*paper, None, "frame", 0.01, "none")
-    assert found["vae", ""] == found["ae", ""] == (*paper, False, None, None, None)
-    assert found["vae", code] == ("sum", "sum", True, None, None, None)
-    assert found["ae", code] == ("mean", "mean", True, None, None, None)
-
-
-@pytest.mark.parametrize("mixin, rate, latent", [("brats2019", 1e-4, 32), ("physionet_ich", 1e-5, 128)])
-def test_settings_of_the_papers_data_sets(mixin: str, rate: float, latent: int, tiny_dataset: Path) -> None:
-    for method in ("amcons", "vae"):
-        workflow = MethodWorkflow(method=method, mixins=mixin, dataset_dir=str(tiny_dataset))
-        workflow.initialize()
-        get = workflow.parser.get_parsed_content
-        assert get("optimizer").param_groups[0]["lr"] == rate
-        assert get("network").to_mu.out_features == latent
-        assert get("train::trainer").state.max_epochs == 300

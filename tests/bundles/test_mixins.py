@@ -1,0 +1,54 @@
+"""Mixins of the attention methods: the published code, and the papers' data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.leaderboard import run_leaderboard
+from pipeline.workflow import MethodWorkflow
+
+
+def test_the_reference_differs_from_the_paper_by_its_named_options(tiny_dataset: Path) -> None:
+    found = {}
+    for mixins in ("", "reference"):
+        for method in ("amcons", "gradcamcons_log_barrier", "vae", "ae"):
+            workflow = MethodWorkflow(method=method, mixins=mixins, dataset_dir=str(tiny_dataset))
+            workflow.initialize()
+            get = workflow.parser.get_parsed_content
+            loss = get("loss")
+            found[method, mixins] = (loss.pixels, loss.kl_images, getattr(get("inferer"), "sample", None)) + tuple(
+                getattr(loss.constraint, name, None) for name in ("region", "slack", "weighting")
+            )
+    paper, code = ("sum", "mean"), "reference"
+    assert found["amcons", ""] == (*paper, None, "brain", None, None)
+    assert found["amcons", code] == (*paper, None, "batch_mask", None, None)
+    assert found["gradcamcons_log_barrier", ""] == (*paper, None, "frame", 0.0, "gradients")
+    assert found["gradcamcons_log_barrier", code] == (*paper, None, "frame", 0.01, "none")
+    assert found["vae", ""] == found["ae", ""] == (*paper, False, None, None, None)
+    assert found["vae", code] == ("sum", "sum", True, None, None, None)
+    assert found["ae", code] == ("mean", "mean", True, None, None, None)
+
+
+@pytest.mark.parametrize("mixin, rate, latent", [("brats2019", 1e-4, 32), ("physionet_ich", 1e-5, 128)])
+def test_settings_of_the_papers_data_sets(mixin: str, rate: float, latent: int, tiny_dataset: Path) -> None:
+    for method in ("amcons", "vae"):
+        workflow = MethodWorkflow(method=method, mixins=mixin, dataset_dir=str(tiny_dataset))
+        workflow.initialize()
+        get = workflow.parser.get_parsed_content
+        assert get("optimizer").param_groups[0]["lr"] == rate
+        assert get("network").to_mu.out_features == latent
+        assert get("train::trainer").state.max_epochs == 300
+
+
+def test_the_reference_runs_and_reports_the_validation_part(tiny_dataset: Path, tmp_path: Path) -> None:
+    override = {"max_epochs": 2, "precision": "fp32"}
+    results = run_leaderboard(["amcons", "histeq"], tiny_dataset, tmp_path, mixins="reference", **override)
+    assert set(results["card_preset"]) == {"reference"}
+    folder = tmp_path / "amcons" / "seed-0"
+    assert list(pd.read_csv(folder / "scans.csv")["scan"]) == ["sub-validation0", "sub-validation1"]
+    assert pd.read_csv(folder / "training.csv")["constraint"].isna().tolist() == [True, False]
+    row = results[results["method"] == "amcons"].iloc[0]
+    assert row["dice@val_op"] == row["dice@oracle"], "its threshold has seen the labels"
