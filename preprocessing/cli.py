@@ -1,4 +1,4 @@
-"""`python -m preprocessing run | plan | status | atlas | phantom`."""
+"""`python -m preprocessing run | plan | status | atlas | nyul | phantom`."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def nyul(
     out: Annotated[Path, typer.Option(help="the standard histogram, a .npy file for `standard` of NyulNormalized")],
 ) -> None:
     """Take Nyúl's standard histogram from the healthy training scans of a prepared data set."""
-    from preprocessing.histogram import fit_standard, training_images
+    from preprocessing.nyul import fit_standard, training_images
 
     images = training_images(dataset)
     fit_standard(images, out)

@@ -6,7 +6,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
+import yaml
 from synthetic_brain import HeadWriter, rigid
 
 from preprocessing import cli
@@ -47,6 +50,28 @@ def test_plan_run_status(command: Command, raw: Path, tmp_path: Path, quick_conf
     assert "0 of 2 scans to run" in text
     code, text, _ = command("status", "--out", tmp_path / "out")
     assert (code, text.strip()) == (0, "2 done, 0 failed")
+
+
+def test_nyul_takes_its_standard_from_a_prepared_cohort(
+    command: Command, raw: Path, tmp_path: Path, quick_config: Path
+) -> None:
+    pytest.importorskip("intensity_normalization")
+    config = yaml.safe_load(quick_config.read_text())
+    small = ["--image-size", 16, "--slices", 3, "--workers", 0]
+    source = ["--dataset", "table", "--root", raw, *small]
+    assert command("run", *source, "--out", tmp_path / "first", "--config", quick_config)[0] == 0
+    standard = tmp_path / "standard.npy"
+    code, text, _ = command("nyul", "--dataset", tmp_path / "first", "--out", standard)
+    assert (code, "standard histogram of 1 scans" in text) == (0, True)
+    target = "preprocessing.nyul.NyulNormalized"
+    config["intensity"] = {"_target_": target, "standard": str(standard), "floor": 1e-3, "clipped": 0.02}
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(config))
+    assert command("run", *source, "--out", tmp_path / "second", "--config", mine)[0] == 0
+    (image,) = (tmp_path / "second" / "sub-h0" / "anat").glob("*desc-preproc_FLAIR.nii.gz")
+    values = nib.load(image).get_fdata()
+    found = np.percentile(values[values > 0], np.load(standard)[1])
+    np.testing.assert_allclose(found, np.load(standard)[0], atol=1e-3)  # the standard of one scan is that scan's own
 
 
 def test_failed_scans_give_exit_status_1(command: Command, raw: Path, tmp_path: Path, quick_config: Path) -> None:

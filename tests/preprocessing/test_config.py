@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from preprocessing.config import available, build, load_config, steps, versions
+from preprocessing.atlas import Atlas
+from preprocessing.config import available, build, load_config, named_files, steps, versions
 from preprocessing.errors import PreprocessingError
+from preprocessing.run import resolve
 
 
 def test_base_comes_with_the_package() -> None:
@@ -54,3 +57,22 @@ def test_transforms_are_built_once_a_process() -> None:
 
 def test_versions_name_what_the_result_depends_on() -> None:
     assert {"antspyx", "deepbet", "numpy"} <= set(versions())
+
+
+def test_files_that_the_steps_name_count_by_their_content(
+    tmp_path: Path, use_coarse_atlas: Callable[..., Atlas]
+) -> None:
+    reference, path = tmp_path / "reference.nii.gz", tmp_path / "mine.yaml"
+    intensity = {"_target_": "preprocessing.histogram.MatchHistogramd", "reference": str(reference)}
+    path.write_text(yaml.safe_dump({"intensity": {**intensity, "axial": None, "floor": 0.001}}))
+    with pytest.raises(
+        PreprocessingError, match=r"intensity: reference .*reference\.nii\.gz: no such file; give the p"
+    ):
+        resolve(str(path), None, {})
+    digests = set()
+    for content in (b"one", b"other"):
+        reference.write_bytes(content)
+        assert named_files(load_config(str(path), {})) == [reference]
+        digests.add(resolve(str(path), None, {})[1])
+    assert len(digests) == 2
+    assert named_files(load_config("base", {})) == []

@@ -16,8 +16,9 @@ from monai.transforms import NormalizeIntensity, Transform
 
 from preprocessing.config import build, load_config
 from preprocessing.errors import PreprocessingError
-from preprocessing.histogram import MatchHistogramd, NyulNormalized, fit_standard, prepared_values, training_images
+from preprocessing.histogram import MatchHistogramd
 from preprocessing.normalization import FlairLiked, NormalizeInBraind, ScaleIntensityByMaxd, ScaleIntensityRobustd
+from preprocessing.nyul import NyulNormalized, fit_standard, training_images
 from preprocessing.scan import Scan
 
 RNG = np.random.default_rng(0)
@@ -34,22 +35,29 @@ def apply(transform: Transform, image: np.ndarray) -> dict[Any, Any]:
     return transform({"scan": scan, **tensors})
 
 
-def prepared(path: Path, seed: int, brightest: float = 0.9) -> Path:
+def write_prepared(path: Path, seed: int, brightest: float = 0.9) -> Path:
     rng = np.random.default_rng(seed)
     array = rng.beta(4, 6, (16, 16, 16)) * brightest * (rng.random((16, 16, 16)) < 0.6)
     nib.Nifti1Image(array.astype(np.float32), np.eye(4)).to_filename(path)
     return path
 
 
+def brain_of(path: Path) -> np.ndarray:
+    array = nib.load(path).get_fdata(dtype=np.float32)
+    return array[array > 0]
+
+
 @pytest.fixture
 def reference(tmp_path: Path) -> Path:
-    return prepared(tmp_path / "reference.nii.gz", 7)
+    return write_prepared(tmp_path / "reference.nii.gz", 7)
 
 
 @pytest.fixture
 def standard(tmp_path: Path) -> Path:
     pytest.importorskip("intensity_normalization")  # needs Python 3.11
-    fit_standard([prepared(tmp_path / f"{seed}.nii.gz", seed, 0.3 * seed) for seed in (1, 2, 3)], tmp_path / "s.npy")
+    fit_standard(
+        [write_prepared(tmp_path / f"{seed}.nii.gz", seed, 0.3 * seed) for seed in (1, 2, 3)], tmp_path / "s.npy"
+    )
     return tmp_path / "s.npy"
 
 
@@ -64,8 +72,8 @@ def method(request: pytest.FixtureRequest, reference: Path, standard: Path) -> T
         "robust": robust(),
         "max": ScaleIntensityByMaxd(levels=None, floor=FLOOR, floored=0.1),
         "max in 256 levels": ScaleIntensityByMaxd(levels=256, floor=FLOOR, floored=0.1),
-        "z-score": NormalizeInBraind(z_low=-3, z_high=9, floor=FLOOR, clipped=0.02),
-        "reference scan": MatchHistogramd(str(reference), floor=FLOOR),
+        "z-score": NormalizeInBraind(z_low=-4, z_high=6, floor=FLOOR, clipped=0.01),
+        "reference scan": MatchHistogramd(str(reference), axial=None, floor=FLOOR),
         "Nyúl": NyulNormalized(str(standard), floor=FLOOR, clipped=0.02),
     }[request.param]
 
@@ -124,8 +132,8 @@ def test_z_score_is_that_of_monai_and_comes_back() -> None:
 
 
 def test_reference_scan_gives_its_histogram_as_simpleitk_matches_it(reference: Path) -> None:
-    values = prepared_values(reference)
-    found = apply(MatchHistogramd(str(reference), FLOOR), IMAGE)["image"].numpy()[BRAIN]
+    values = brain_of(reference)
+    found = apply(MatchHistogramd(str(reference), None, FLOOR), IMAGE)["image"].numpy()[BRAIN]
     percentiles = np.arange(1, 100)
     np.testing.assert_allclose(np.percentile(found, percentiles), np.percentile(values, percentiles), atol=2e-3)
     source, target = (sitk.GetImageFromArray(v.astype(np.float64)[None, None]) for v in (IMAGE[BRAIN], values))
@@ -133,9 +141,20 @@ def test_reference_scan_gives_its_histogram_as_simpleitk_matches_it(reference: P
     np.testing.assert_allclose(found, matched, atol=0.02)
 
 
+def test_slice_by_slice_every_slice_has_the_histogram_of_one(reference: Path) -> None:
+    array = nib.load(reference).get_fdata()[:, :, 5]
+    wanted = np.percentile(array[array > 0], range(5, 100, 5))
+    found = apply(MatchHistogramd(str(reference), 5, FLOOR), IMAGE)["image"].numpy()[0]
+    for z in range(20):
+        np.testing.assert_allclose(np.percentile(found[..., z][BRAIN[0, ..., z]], range(5, 100, 5)), wanted, atol=0.02)
+    for axial in (-1, 16):
+        with pytest.raises(PreprocessingError, match=rf"reference\.nii\.gz: no brain in axial slice {axial} of 16"):
+            apply(MatchHistogramd(str(reference), axial, FLOOR), IMAGE)
+
+
 def test_nyul_is_piecewise_linear_between_the_landmarks(standard: Path) -> None:
     points = np.array([1, *range(10, 91, 10), 99])
-    cohort = [prepared_values(standard.with_name(f"{seed}.nii.gz")) for seed in (1, 2, 3)]
+    cohort = [brain_of(standard.with_name(f"{seed}.nii.gz")) for seed in (1, 2, 3)]
     landmarks = [np.percentile(values, points) for values in cohort]
     scale = np.mean([0.05 + 0.55 * (row - row[0]) / (row[-1] - row[0]) for row in landmarks], axis=0)
     np.testing.assert_allclose(np.load(standard), [scale, points], atol=1e-6)
@@ -197,9 +216,9 @@ def test_references_that_are_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         PreprocessingError, match=r"raw\.nii\.gz: values from \d.* to \d.*; a prepared scan has 0 outsi"
     ):
-        apply(MatchHistogramd(str(raw), FLOOR), IMAGE)
+        apply(MatchHistogramd(str(raw), None, FLOOR), IMAGE)
     with pytest.raises(PreprocessingError, match=r"intensity: reference nothing\.nii\.gz: no such file; give the path"):
-        MatchHistogramd("nothing.nii.gz", FLOOR)
+        MatchHistogramd("nothing.nii.gz", None, FLOOR)
     with pytest.raises(PreprocessingError, match=r"intensity: standard is not set; give the path of a file of `python"):
         NyulNormalized(None, FLOOR, 0.02)  # type: ignore[arg-type]
 
