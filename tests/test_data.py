@@ -43,6 +43,14 @@ def test_erosion_is_in_millimetres(spacing: tuple[float, float], width: float, p
     assert np.array_equal(erode(mask, width, spacing), square)
 
 
+def test_a_square_of_even_side_erodes_one_pixel_more_where_the_axes_start(tiny_dataset: Path) -> None:
+    brain, support = (SliceDataset(tiny_dataset, "test", erosion_px=6)[0][key][0] for key in ("brain", "support"))
+    padded = np.pad(brain.numpy(), (3, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (6, 6))
+    np.testing.assert_array_equal(support.numpy(), windows.all(axis=(2, 3)))
+    assert 0 < support.sum() < brain.sum()
+
+
 def test_the_frame_counts_as_outside() -> None:
     assert not erode(np.ones((5, 5), bool), 1.0, (1.0, 1.0))[0].any()
 

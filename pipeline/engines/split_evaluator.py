@@ -23,16 +23,17 @@ def split_evaluator(
     inferer: Inferer,
     device: torch.device,
     handlers: Sequence[Any] = (),
+    erosion_px: int | None = None,
 ) -> SupervisedEvaluator:
     """Evaluator whose iterations are scans: `state.batch` holds all slices of one, `state.output["pred"]` its map.
 
     Args:
-        dataset_dir, split, erosion_mm: see SliceDataset.
+        dataset_dir, split, erosion_mm, erosion_px: see SliceDataset.
         network: in evaluation mode; ignored by inferers that need none.
         inferer: `(slices [N, 1, H, W], network) -> anomaly map [N, 1, H, W]`.
         handlers: objects with `attach(engine)`.
     """
-    dataset = SliceDataset(dataset_dir, split, erosion_mm)
+    dataset = SliceDataset(dataset_dir, split, erosion_mm, erosion_px)
     evaluator = SupervisedEvaluator(
         device=device,
         val_data_loader=scan_loader(dataset),

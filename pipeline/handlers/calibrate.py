@@ -8,7 +8,7 @@ from pathlib import Path
 from ignite.engine import Engine, Events
 
 from pipeline.metrics import ScoreHistogram, save_thresholds
-from pipeline.metrics.thresholds import operating_point, percentile
+from pipeline.metrics.thresholds import fixed, operating_point, percentile
 
 
 class Calibrate:
@@ -20,15 +20,22 @@ class Calibrate:
         normals: histogram of the held-out normals. validation: of the labelled validation scans; None where there are
             none, then there is no `val_op`.
         percentiles: each in (0, 100).
+        fixed: given thresholds of maps in [0, 1], learnt from nothing.
     """
 
     def __init__(
-        self, normals: ScoreHistogram, validation: ScoreHistogram | None, percentiles: Sequence[float], output_dir: str
+        self,
+        normals: ScoreHistogram,
+        validation: ScoreHistogram | None,
+        percentiles: Sequence[float],
+        output_dir: str,
+        fixed: Sequence[float] = (),
     ) -> None:
         self.normals = normals
         self.validation = validation
         self.percentiles = percentiles
         self.output_dir = Path(output_dir)
+        self.fixed = fixed
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.COMPLETED, self._write)
@@ -36,6 +43,7 @@ class Calibrate:
     def _write(self, engine: Engine) -> None:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         thresholds = [percentile(self.normals, q) for q in self.percentiles]
+        thresholds += [fixed(value, self.normals.support, self.normals.bits) for value in self.fixed]
         self.normals.save(self.output_dir / "calibration.npz")
         if self.validation is not None:
             thresholds.insert(0, operating_point(self.validation))

@@ -12,7 +12,11 @@ PACKAGES = ("lesionless", "monai", "torch")
 
 
 def protocol_card(
-    manifest: dict[str, Any], erosion_mm: float, preset: str, postprocessing: Sequence[Any] = ()
+    manifest: dict[str, Any],
+    erosion_mm: float,
+    preset: str,
+    postprocessing: Sequence[Any] = (),
+    erosion_px: int | None = None,
 ) -> dict[str, Any]:
     """Protocol of a run on a prepared dataset, as columns `card_*` of its result row.
 
@@ -20,6 +24,7 @@ def protocol_card(
         manifest: of the dataset. erosion_mm: rim of the brain left out of the support, in mm.
         preset: the paper's settings, or the name that a mixin gave.
         postprocessing: steps that every map goes through, named by their `str()`.
+        erosion_px: side of the square that erodes the brain instead, see SliceDataset.
     """
     split = sorted((item["split"], item["subject"]) for item in manifest["items"])
     return {
@@ -30,9 +35,15 @@ def protocol_card(
         "modality": manifest["modality"],
         "slices": manifest["slices"],
         "image_size": manifest["image_size"],
-        "support": f"brain eroded {erosion_mm:g} mm" if erosion_mm else "brain",
+        "support": _support(erosion_mm, erosion_px),
         "min_lesion_share": manifest.get("min_lesion_share", 0.0),
         "postprocessing": ", ".join(map(str, postprocessing)) or "none",
         "preset": preset,
         "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES),
     }
+
+
+def _support(erosion_mm: float, erosion_px: int | None) -> str:
+    if erosion_px is not None:
+        return f"brain eroded {erosion_px} x {erosion_px} px"
+    return f"brain eroded {erosion_mm:g} mm" if erosion_mm else "brain"

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline.leaderboard import run_leaderboard
+from pipeline.metrics import load_thresholds
 from pipeline.workflow import MethodWorkflow
 
 
@@ -47,8 +48,16 @@ def test_the_reference_runs_and_reports_the_validation_part(tiny_dataset: Path, 
     override = {"max_epochs": 2, "precision": "fp32"}
     results = run_leaderboard(["amcons", "histeq"], tiny_dataset, tmp_path, mixins="reference", **override)
     assert set(results["card_preset"]) == {"reference"}
+    assert set(results["card_support"]) == {"brain eroded 6 x 6 px"}
     folder = tmp_path / "amcons" / "seed-0"
     assert list(pd.read_csv(folder / "scans.csv")["scan"]) == ["sub-validation0", "sub-validation1"]
     assert pd.read_csv(folder / "training.csv")["constraint"].isna().tolist() == [True, False]
     row = results[results["method"] == "amcons"].iloc[0]
     assert row["dice@val_op"] == row["dice@oracle"], "its threshold has seen the labels"
+
+
+def test_maps_in_0_1_also_have_the_threshold_of_the_paper(tiny_dataset: Path, tmp_path: Path) -> None:
+    results = run_leaderboard(["cavga"], tiny_dataset, tmp_path, max_epochs=1, precision="fp32")
+    rules = {threshold.rule: threshold for threshold in load_thresholds(tmp_path / "cavga/seed-0/thresholds.json")}
+    assert rules["0.5"].value == 0.5 and rules["0.5"].source == "given"
+    assert 0 <= results["dice@0.5"].item() <= results["dice@oracle"].item()
