@@ -29,8 +29,8 @@ class LoadScand(Transform):
     """`scan` → `image`, `lesion`, `brain` as float32 MetaTensors [1, X, Y, Z] on the grid of the file.
 
     A healthy scan gets no `lesion`, a scan without a given mask no `brain`; masks become `value > 0`, labels keep
-    their values. The checks are `saturated`, the share of voxels at the upper limit of the stored type, and
-    `trailing_bytes`, what follows the compressed data of the files and is ignored.
+    their values. The checks are `saturated` and `wrapped`, see below, and `trailing_bytes`, what follows the compressed
+    data of the files and is ignored.
 
     Args:
         max_spacing_mm: thicker voxels or slices are refused.
@@ -88,7 +88,8 @@ class LoadScand(Transform):
                 values = (label.array > 0).astype(np.float32) if key == "brain" else label.array
                 result[key] = _tensor(values, image.affine)
                 trailing += label.trailing
-        checks = {"saturated": round(saturated_share(image.stored), 5), "trailing_bytes": trailing}
+        shares = {"saturated": saturated_share(image.stored), "wrapped": wrapped_share(image.stored, image.offset)}
+        checks = {**{name: round(share, 7) for name, share in shares.items()}, "trailing_bytes": trailing}
         return {**result, "checks": {**data.get("checks", {}), **checks}}
 
     def _read_series(self, folder: Path) -> NiftiFile:
@@ -134,7 +135,7 @@ class LoadScand(Transform):
             )
         if wrapped > self.wrapped:
             raise PreprocessingError(
-                f"{path}: overflow: {wrapped:.4f} of the voxels are below {np.iinfo(kind).min // 2}, where {kind.name} "
+                f"{path}: overflow: {wrapped:.2g} of the voxels are below {np.iinfo(kind).min // 2}, where {kind.name} "
                 f"puts larger magnitudes; at most {self.wrapped:g}"
             )
 

@@ -14,6 +14,7 @@ from preprocessing.config import build, load_config
 from preprocessing.errors import PreprocessingError
 from preprocessing.grid import Volume
 from preprocessing.labels import SelectLesiond, label_to_grid
+from preprocessing.loading import load_volume
 from preprocessing.scan import Scan
 
 PATH = Path("label.nii.gz")
@@ -72,6 +73,26 @@ def test_an_unknown_rule_is_refused_when_the_steps_are_built() -> None:
     config["lesion"]["values"] = "all"
     with pytest.raises(PreprocessingError, match=r"lesion values 'all' must be 'any' or a list of whole numbers"):
         build(config, "lesion")
+
+
+def test_the_wmh_challenge_counts_other_pathology_as_background() -> None:
+    config, base = load_config("wmh2017", {}), load_config("base", {})
+    assert {key for key in config if config[key] != base[key]} == {"lesion"}
+    rule = {key: value for key, value in config["lesion"].items() if key != "_target_"}
+    label = np.where(CLASSES == 4, 0, CLASSES)
+    np.testing.assert_array_equal(selected(label, **rule)["lesion"][0].numpy(), label == 1)
+
+
+@pytest.mark.shared
+def test_a_real_label_fits_its_own_brain_and_not_one_that_the_lesion_lies_beside(shared_data: Path) -> None:
+    cases = {name: shared_data / "brats2015" / f"brats_2013_{name}_1" for name in ("pat0005", "pat0006")}
+    label, brain, other = (
+        load_volume(Path(f"{cases[name]}_{part}.nii.gz"))[0]
+        for name, part in (("pat0005", "OTMultiClass"), ("pat0005", "brainmask"), ("pat0006", "brainmask"))
+    )
+    assert selected(label, brain > 0)["checks"]["lesion_inside"] == 1
+    with pytest.raises(PreprocessingError, match=r"0\.06 of the lesion is inside the brain, at least 0\.7 must be"):
+        selected(label, other > 0)
 
 
 def test_a_lesion_outside_the_brain_is_the_label_of_another_scan() -> None:
