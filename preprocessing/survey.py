@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import translate
 from itertools import groupby
 from pathlib import Path
 
 from preprocessing.datasets import adapter, choose, find_all
-from preprocessing.datasets._files import walk
+from preprocessing.datasets._files import absolute, walk
 from preprocessing.errors import PreprocessingError
 from preprocessing.files import write_bytes
 from preprocessing.scan import Scan
@@ -83,14 +84,13 @@ def _findings(name: str, root: Path, every: Sequence[Scan], chosen: Sequence[Sca
     yield from (("no complete label", scan.id) for scan in chosen if not scan.labelled)
     absent = {scan.id for scan in every} - {scan.id for scan in chosen}
     yield from ((f"no {chosen[0].modality}", scan_id) for scan_id in sorted(absent))
-    yield from (("unknown file", path.relative_to(folder).as_posix()) for path in _unknown(name, root, every))
+    yield from (("unknown file", Path(path).relative_to(folder).as_posix()) for path in _unknown(name, root, every))
 
 
-def _unknown(name: str, root: Path, scans: Sequence[Scan]) -> Iterator[Path]:
+def _unknown(name: str, root: Path, scans: Sequence[Scan]) -> Iterator[str]:
     known = (*_ALWAYS, *adapter(name).OTHER)
     if "*" in known:
         return
-    read = {path for scan in scans for path in scan.inputs}
-    for path in walk(root):
-        if path not in read and not any(fnmatch(path.absolute().as_posix(), pattern) for pattern in known):
-            yield path
+    read = {str(path) for scan in scans for path in scan.inputs}
+    expected = re.compile("|".join(map(translate, known))).match
+    yield from (path for path in walk(root) if path not in read and not expected(absolute(path)))

@@ -4,6 +4,7 @@
   Where it says nothing, the scan counts as unlabelled.
 * Lesion masks are derivatives on the grid of the raw image, `derivatives/*/sub-*/[ses-*/]anat/*_label-lesion_mask.nii`
   without `space` (or with `space-orig`). A scan of a participant who is not healthy and has none counts as unlabelled.
+* `SkullStripped` and `Simulated` in the sidecar of an image are believed.
 * Of several images of one modality in a session (`acq`, `run`, …) the one with the fewest entities, then the first by
   name, is read. Images after contrast agent (`ce`) are not.
 """
@@ -11,7 +12,9 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
+from typing import Any
 
 from preprocessing.datasets._files import matches
 from preprocessing.errors import PreprocessingError
@@ -27,6 +30,7 @@ _HEALTHY = {
     "group": ("healthy", "control", "controls", "hc", "normal"),
     "diagnosis": ("healthy", "control", "controls", "hc", "normal", "none"),
 }
+_FACTS = {"stripped": "SkullStripped", "simulated": "Simulated"}
 _UNKNOWN = ("", "n/a")
 
 
@@ -34,7 +38,8 @@ def find_scans(root: Path) -> list[Scan]:
     """All images of the four kinds below the subject folders of `root`.
 
     Raises:
-        PreprocessingError: no participants file or column, two lesion masks of a scan, or one of a healthy participant.
+        PreprocessingError: no participants file or column, two lesion masks of a scan, one of a healthy participant,
+            or a sidecar that is not JSON.
     """
     healthy, lesions = _participants(root / "participants.tsv"), _lesions(root)
     scans = []
@@ -42,8 +47,9 @@ def find_scans(root: Path) -> list[Scan]:
         lesion, normal = lesions.get(name), healthy.get(subject, False)
         if normal and lesion is not None:
             raise PreprocessingError(f"{lesion}: a lesion mask of {subject}, who is healthy by participants.tsv")
+        facts: Any = _sidecar(path)
         labelled = normal or lesion is not None
-        scans.append(Scan(name, subject, _MODALITIES[suffix], path, lesion, healthy=normal, labelled=labelled))
+        scans.append(Scan(name, subject, _MODALITIES[suffix], path, lesion, healthy=normal, labelled=labelled, **facts))
     return scans
 
 
@@ -56,6 +62,17 @@ def _images(root: Path) -> dict[tuple[str, str], tuple[str, Path]]:
     for _, path, match in sorted(found, key=lambda item: item[:2]):
         images.setdefault((match["id"], match["suffix"]), (match["subject"], path))
     return images
+
+
+def _sidecar(image: Path) -> dict[str, bool]:
+    path = image.with_name(image.name.split(".")[0] + ".json")
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text())
+        return {field: bool(content.get(key, False)) for field, key in _FACTS.items()}
+    except (ValueError, AttributeError) as error:
+        raise PreprocessingError(f"{path}: not a sidecar; it must be a JSON object") from error
 
 
 def _lesions(root: Path) -> dict[str, Path]:

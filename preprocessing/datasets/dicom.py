@@ -25,7 +25,7 @@ def find_scans(root: Path) -> list[Scan]:
         PreprocessingError: DICOM files beside the subject folders.
     """
     scans = []
-    for folder in sorted({path.parent for path in walk(root)}):
+    for folder in sorted({Path(path).parent for path in walk(root)}):
         if not is_series(folder):
             continue
         if folder == root:

@@ -221,7 +221,7 @@ def test_physionet_ich_refusals(tmp_path: Path) -> None:
 
 def bids(root: Path, participants: str) -> Path:
     anat = "sub-01/ses-a/anat/sub-01_ses-a"
-    touch(root, f"{anat}_FLAIR.nii.gz", f"{anat}_FLAIR.json", f"{anat}_acq-3d_FLAIR.nii.gz", f"{anat}_T1w.nii.gz")
+    touch(root, f"{anat}_FLAIR.nii.gz", f"{anat}_acq-3d_FLAIR.nii.gz", f"{anat}_T1w.nii.gz")
     touch(root, f"{anat}_ce-gadolinium_T1w.nii.gz", "sub-02/anat/sub-02_run-1_FLAIR.nii.gz", "dataset_description.json")
     touch(root, "sub-03/anat/sub-03_FLAIR.nii.gz", "sub-03/func/sub-03_task-rest_bold.nii.gz", "README")
     masks = root / "derivatives" / "masks"
@@ -233,9 +233,11 @@ def bids(root: Path, participants: str) -> Path:
 
 def test_bids(tmp_path: Path) -> None:
     bids(tmp_path, "participant_id\tgroup\nsub-01\tpatient\nsub-02\tControl\nsub-03\tn/a\n")
+    sidecar = tmp_path / "sub-01" / "ses-a" / "anat" / "sub-01_ses-a_FLAIR.json"
+    sidecar.write_text('{"SkullStripped": true, "Manufacturer": "x"}')
     patient, control, unknown = find_scans("bids", tmp_path)
     assert (patient.id, patient.subject, patient.healthy) == ("sub-01_ses-a", "sub-01", False)
-    assert patient.image.name == "sub-01_ses-a_FLAIR.nii.gz"
+    assert (patient.image.name, patient.stripped) == ("sub-01_ses-a_FLAIR.nii.gz", True)
     assert patient.lesion is not None
     assert patient.lesion.name == "sub-01_ses-a_label-lesion_mask.nii.gz"
     assert (control.id, control.healthy, control.image.name) == ("sub-02", True, "sub-02_run-1_FLAIR.nii.gz")
@@ -245,6 +247,16 @@ def test_bids(tmp_path: Path) -> None:
         Finding("bids", "unknown file", f"sub-01/ses-a/anat/sub-01_ses-a_{name}.nii.gz")
         for name in ("acq-3d_FLAIR", "ce-gadolinium_T1w")
     ]
+
+
+def test_bids_reads_the_sample_cohort_as_its_own_adapter_does(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"sub-{name}/anat/sub-{name}_FLAIR.nii.gz" for name in ("healthy01", "lesion01")))
+    touch(tmp_path, "derivatives/lesions/sub-lesion01/anat/sub-lesion01_label-lesion_mask.nii.gz")
+    touch(tmp_path, "derivatives/truth/sub-lesion01/anat/sub-lesion01_desc-brain_mask.nii.gz")
+    for path in tmp_path.glob("sub-*/anat/*.nii.gz"):
+        Path(str(path).replace(".nii.gz", ".json")).write_text('{"Simulated": true}')
+    (tmp_path / "participants.tsv").write_text("participant_id\tgroup\nsub-lesion01\tlesion\nsub-healthy01\thealthy\n")
+    assert find_scans("bids", tmp_path) == find_scans("phantom", tmp_path)
 
 
 def test_bids_refusals(tmp_path: Path) -> None:
@@ -259,6 +271,10 @@ def test_bids_refusals(tmp_path: Path) -> None:
     bids(tmp_path, "participant_id\thealthy\nsub-01\tno\n")
     touch(tmp_path, "derivatives/second/sub-01/ses-a/anat/sub-01_ses-a_label-lesion_mask.nii.gz")
     with pytest.raises(PreprocessingError, match=r"sub-01_ses-a: two lesion masks, .*masks.* and .*second.*; keep one"):
+        find_scans("bids", tmp_path)
+    (tmp_path / "derivatives/second/sub-01/ses-a/anat/sub-01_ses-a_label-lesion_mask.nii.gz").unlink()
+    touch(tmp_path, "sub-01/ses-a/anat/sub-01_ses-a_FLAIR.json")
+    with pytest.raises(PreprocessingError, match=r"sub-01_ses-a_FLAIR\.json: not a sidecar; it must be a JSON object"):
         find_scans("bids", tmp_path)
 
 
