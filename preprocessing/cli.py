@@ -138,13 +138,13 @@ def phantom(
     seed: int = 0,
     workers: int = 2,
     atlas: AtlasPath = None,
+    modality: Annotated[str, typer.Option(help="flair, or ct: Hounsfield units and haemorrhages")] = "flair",
 ) -> None:
-    """Write the sample cohort: SIMULATED raw FLAIR heads with skull, as a BIDS data set."""
+    """Write the sample cohort: SIMULATED raw FLAIR or CT heads with skull, as a BIDS data set."""
     from preprocessing.phantom import write_cohort
 
-    Console().print(
-        str(write_cohort(out, healthy=healthy, lesion=lesion, seed=seed, workers=workers, atlas=atlas)), soft_wrap=True
-    )
+    written = write_cohort(out, healthy, lesion, seed, workers, atlas=atlas, modality=modality)
+    Console().print(str(written), soft_wrap=True)
 
 
 def find(

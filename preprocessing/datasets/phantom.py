@@ -1,4 +1,4 @@
-"""The sample cohort of `python -m preprocessing phantom`: simulated raw FLAIR heads in BIDS."""
+"""The sample cohort of `python -m preprocessing phantom`: simulated raw FLAIR or CT heads in BIDS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.scan import Scan
+from preprocessing.scan import SUFFIXES, Scan
 
 OTHER = ("*/participants.*", "*/dataset_description.json", "*/derivatives/*", "*/anat/*.json")
 _GROUPS = ("healthy", "lesion")
@@ -23,6 +23,7 @@ def find_scans(root: Path) -> list[Scan]:
         raise PreprocessingError(f"{table}: no such file; the sample cohort is written by `preprocessing phantom`")
     with table.open(newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
+    modality = next((m for m, suffix in SUFFIXES.items() if any(root.glob(f"sub-*/anat/*_{suffix}.nii.gz"))), "FLAIR")
     scans = []
     for row in rows:
         name, group = row.get("participant_id") or "", row.get("group")
@@ -33,8 +34,8 @@ def find_scans(root: Path) -> list[Scan]:
             Scan(
                 name,
                 name,
-                "FLAIR",
-                root / name / "anat" / f"{name}_FLAIR.nii.gz",
+                modality,
+                root / name / "anat" / f"{name}_{SUFFIXES[modality]}.nii.gz",
                 lesion=None if group == "healthy" else lesion,
                 healthy=group == "healthy",
                 simulated=True,

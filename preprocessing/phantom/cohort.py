@@ -17,17 +17,21 @@ from preprocessing.errors import PreprocessingError
 from preprocessing.executors import Processes
 from preprocessing.files import remove_temporaries, write_bytes, write_json, write_nifti
 from preprocessing.phantom.anatomy import Anatomy, ensure_tissues
+from preprocessing.phantom.ct import CT
+from preprocessing.phantom.flair import FLAIR
+from preprocessing.phantom.modality import Modality
 from preprocessing.phantom.subject import LESION, simulate
 
+MODALITIES = {"flair": FLAIR, "ct": CT}
 HEALTHY = "healthy"
 GENERATOR = {"Name": "lesionless phantom", "Version": "1.1"}
 DESCRIPTION, PARTICIPANTS = "dataset_description.json", "participants.tsv"
 README = """SIMULATED DATA: no person was scanned.
 
-Raw FLAIR-like heads with skull, made from real anatomy: the SRI-24 atlas (Rohlfing et al., Human Brain Mapping
+Raw {heads} with skull, made from real anatomy: the SRI-24 atlas (Rohlfing et al., Human Brain Mapping
 31(5):798-819, 2010, CC BY-SA 3.0) and the ICBM152 grey- and white-matter maps that nilearn carries. Each subject has
-its own shape, contrast, texture, bias field, noise, voxel grid, orientation and intensity scale; subjects of the group
-"lesion" have simulated lesions. Licence: CC BY-SA 3.0, as the atlas.
+{differs}; subjects of the group
+"lesion" have simulated {lesions}. Licence: CC BY-SA 3.0, as the atlas.
 
 derivatives/lesions  masks of the simulated lesions, on the grid of the scan (voxels with half of the change or more)
 derivatives/truth    the true brain masks, to check brain extraction with; no method may use them
@@ -36,13 +40,14 @@ derivatives/truth    the true brain masks, to check brain extraction with; no me
 
 @dataclass(frozen=True)
 class Job:
-    """One subject to write: the file of tissue maps, the data set, and the subject's seed, group and index."""
+    """One subject to write: the file of tissue maps, the data set, the subject's seed, group, index and modality."""
 
     tissues: Path
     out: Path
     seed: int
     group: str
     index: int
+    modality: str
 
     @property
     def name(self) -> str:
@@ -52,7 +57,7 @@ class Job:
     @property
     def sidecar(self) -> Path:
         """The JSON file beside the scan; written last, so that it stands for a complete subject."""
-        return self.out / self.name / "anat" / f"{self.name}_FLAIR.json"
+        return self.out / self.name / "anat" / f"{self.name}_{MODALITIES[self.modality].suffix}.json"
 
     def paths(self) -> dict[str, Path]:
         """The subject's volumes by kind."""
@@ -75,6 +80,7 @@ def write_cohort(
     progress: bool = True,
     atlas: Path | None = None,
     tissues: Path | None = None,
+    modality: str = "flair",
 ) -> Path:
     """Write the sample cohort to `out` as a BIDS data set; subjects that are there already are kept.
 
@@ -89,19 +95,21 @@ def write_cohort(
         progress: show a progress bar on stderr.
         atlas: see `ensure_atlas`.
         tissues: a file of `Anatomy.save` in the place of the atlas.
+        modality: one of MODALITIES.
 
     Returns:
         `out`. `participants.tsv` lists the subjects of this call and is written last.
 
     Raises:
-        PreprocessingError: counts or seed below 0, no subject at all, a folder with other content, no atlas.
+        PreprocessingError: counts or seed below 0, no subject at all, an unknown modality, a folder with other content,
+            no atlas.
     """
-    _check(out, healthy, lesion, seed)
+    _check(out, healthy, lesion, seed, modality)
     with tempfile.TemporaryDirectory() as spare:
         tissues = tissues or ensure_tissues(ensure_atlas(atlas), Path(spare))
         counts = ((HEALTHY, healthy), (LESION, lesion))
-        jobs = [Job(tissues, out, seed, group, index) for group, count in counts for index in range(count)]
-        _begin(out)
+        jobs = [Job(tissues, out, seed, group, index, modality) for group, count in counts for index in range(count)]
+        _begin(out, MODALITIES[modality])
         missing = [job for job in jobs if not is_complete(job)]
         if missing:
             (out / PARTICIPANTS).unlink(missing_ok=True)
@@ -112,7 +120,7 @@ def write_cohort(
 
 def write_subject(job: Job) -> str:
     """Simulate and write one subject, its sidecar last; returns its name."""
-    subject = simulate(_load(job.tissues), job.seed, job.group, job.index)
+    subject = simulate(_load(job.tissues), job.seed, job.group, job.index, MODALITIES[job.modality])
     job.sidecar.unlink(missing_ok=True)
     for kind, path in job.paths().items():
         write_nifti(path, getattr(subject, kind), subject.affine)
@@ -133,33 +141,42 @@ def is_complete(job: Job) -> bool:
 _load = lru_cache(maxsize=1)(Anatomy.load)
 
 
-def _check(out: Path, healthy: int, lesion: int, seed: int) -> None:
+def _check(out: Path, healthy: int, lesion: int, seed: int, modality: str) -> None:
+    if modality not in MODALITIES:
+        raise PreprocessingError(f"unknown modality {modality!r}; available: {', '.join(MODALITIES)}")
     for name, value in (("healthy", healthy), ("lesion", lesion), ("seed", seed)):
         if value < 0:
             raise PreprocessingError(f"{name} {value} must be 0 or more")
     if healthy + lesion == 0:
         raise PreprocessingError("healthy 0 and lesion 0: a cohort needs a subject")
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not _is_ours(out / DESCRIPTION))):
-        raise PreprocessingError(f"{out}: not empty and not a sample cohort; choose a new folder")
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not _is_ours(out, modality))):
+        raise PreprocessingError(f"{out}: not empty and not a sample cohort of {modality}; choose a new folder")
 
 
-def _is_ours(description: Path) -> bool:
+def _is_ours(out: Path, modality: str) -> bool:
     try:
-        return bool(GENERATOR["Name"] == json.loads(description.read_text())["GeneratedBy"][0]["Name"])
+        description = json.loads((out / DESCRIPTION).read_text())
+        made_by = description["GeneratedBy"][0]["Name"]
+        return bool((made_by, description["Name"]) == (GENERATOR["Name"], _title(MODALITIES[modality])))
     except (OSError, ValueError, LookupError, TypeError):
         return False
 
 
-def _begin(out: Path) -> None:
+def _title(modality: Modality) -> str:
+    return f"Simulated {modality.heads} with and without {modality.lesions} (lesionless sample cohort)"
+
+
+def _begin(out: Path, modality: Modality) -> None:
     description: dict[str, Any] = {
-        "Name": "Simulated FLAIR-like heads with and without lesions (lesionless sample cohort)",
+        "Name": _title(modality),
         "BIDSVersion": "1.10.0",
         "DatasetType": "raw",
         "License": "CC BY-SA 3.0",
         "GeneratedBy": [GENERATOR],
     }
     write_json(out / DESCRIPTION, description)
-    write_bytes(out / "README", README.encode())
+    readme = README.format(heads=modality.heads, differs=modality.differs, lesions=modality.lesions)
+    write_bytes(out / "README", readme.encode())
     for name in ("lesions", "truth"):
         content = {**description, "Name": f"Simulated heads: {name}", "DatasetType": "derivative"}
         write_json(out / "derivatives" / name / DESCRIPTION, content)

@@ -80,20 +80,20 @@ def draw_lesions(anatomy: Anatomy, subject: tuple[int, str, int]) -> Lesions:
     shares = rng.dirichlet(np.full(count, 2.5))
     volumes = np.maximum(np.exp(rng.uniform(*np.log(kind.ml))) * shares, 0.08)
     maps = [np.zeros(anatomy.brain.shape, np.float32) for _ in range(3)]
-    tissue = _tissue(anatomy, kind.grey * (0.1 if contrast == "faint" else 1.0))
-    for centre, volume in zip(_centres(anatomy, kind, count, rng), volumes, strict=True):
-        _add(maps, tissue, anatomy, kind, CONTRASTS[contrast], centre, float(volume), rng)
+    tissue = lesion_tissue(anatomy, kind.grey * (0.1 if contrast == "faint" else 1.0))
+    for centre, volume in zip(lesion_centres(anatomy, kind, count, rng), volumes, strict=True):
+        add_lesion(maps, tissue, anatomy, kind, CONTRASTS[contrast], centre, float(volume), rng)
     return Lesions(maps[0], maps[1], maps[2], name, contrast, kind.mass)
 
 
-def _tissue(anatomy: Anatomy, grey: float) -> np.ndarray:
+def lesion_tissue(anatomy: Anatomy, grey: float) -> np.ndarray:
     """Share of each voxel that a lesion can change: white matter, and grey matter in part; never CSF."""
     share = np.clip((anatomy.white + np.float32(grey) * anatomy.grey) / 255, 0, 1)
     depth = ndimage.uniform_filter(anatomy.brain.astype(np.float32), 5) > 0.99  # not at the very rim of the brain
     return np.asarray(share * depth, dtype=np.float32)
 
 
-def _centres(anatomy: Anatomy, kind: Kind, count: int, rng: np.random.Generator) -> np.ndarray:
+def lesion_centres(anatomy: Anatomy, kind: Kind, count: int, rng: np.random.Generator) -> np.ndarray:
     """Voxels [count, 3]: in white matter, near the ventricles if the kind wants it, most of them at mid-height."""
     step = 3
     weight = ndimage.uniform_filter(anatomy.white[::step, ::step, ::step] / 255.0, 3) ** 2
@@ -108,7 +108,7 @@ def _centres(anatomy: Anatomy, kind: Kind, count: int, rng: np.random.Generator)
     return np.stack(np.unravel_index(chosen, weight.shape), axis=1) * step
 
 
-def _add(
+def add_lesion(
     maps: list[np.ndarray],
     tissue: np.ndarray,
     anatomy: Anatomy,

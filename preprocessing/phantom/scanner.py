@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,14 +49,30 @@ def draw_scanner(seed: int, group: str, index: int, field_of_view: np.ndarray) -
         spacing *= rng.uniform(1.0, 1.3)
     axes, signs = _ORIENTATIONS[(7 * index + 5 * len(group) + seed) % 48]
     tilt = Rotation.from_euler("xyz", rng.uniform(-12, 12, 3) * (index % 4 > 0), degrees=True).as_matrix()
+    affine, shape = place(spacing, axes, signs, tilt, field_of_view, rng.uniform(-25, 25, 3))
+    dtype, scale = _SCALES[index % len(_SCALES)]
+    scale *= rng.uniform(0.8, 1.25) if scale > 1 else 1.0
+    return Scanner(affine, shape, spacing, dtype, scale, rng.uniform(0.008, 0.022), rng.uniform(0.06, 0.15))
+
+
+def place(
+    spacing: np.ndarray,
+    axes: Sequence[int],
+    signs: Sequence[int],
+    tilt: np.ndarray,
+    field_of_view: np.ndarray,
+    centre: np.ndarray,
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Affine and shape of a grid of `spacing` mm around `centre` (mm) that holds the box `field_of_view` (mm) [3].
+
+    axes, signs: order and direction of the head's axes in the file. tilt: rotation [3, 3] of the grid.
+    """
     linear_part = tilt[:, axes] * np.array(signs) * spacing[list(axes)]
     shape = tuple(int(n) + 1 for n in np.ceil((field_of_view / spacing)[list(axes)]))
     affine = np.eye(4)
     affine[:3, :3] = linear_part
-    affine[:3, 3] = rng.uniform(-25, 25, 3) - linear_part @ ((np.array(shape) - 1) / 2)
-    dtype, scale = _SCALES[index % len(_SCALES)]
-    scale *= rng.uniform(0.8, 1.25) if scale > 1 else 1.0
-    return Scanner(affine, shape, spacing, dtype, scale, rng.uniform(0.008, 0.022), rng.uniform(0.06, 0.15))
+    affine[:3, 3] = centre - linear_part @ ((np.array(shape) - 1) / 2)
+    return affine, shape
 
 
 def middle(scanner: Scanner) -> np.ndarray:

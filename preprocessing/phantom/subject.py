@@ -9,14 +9,14 @@ import numpy as np
 from scipy import ndimage
 
 from preprocessing.phantom.anatomy import Anatomy, bounding_box
-from preprocessing.phantom.appearance import draw_contrast, healthy_head
 from preprocessing.phantom.deformation import sampling_points
 from preprocessing.phantom.fields import generator
-from preprocessing.phantom.lesions import Lesions, draw_lesions
-from preprocessing.phantom.scanner import draw_scanner, partial_volume, record
+from preprocessing.phantom.flair import FLAIR
+from preprocessing.phantom.lesions import Lesions
+from preprocessing.phantom.modality import Modality
+from preprocessing.phantom.scanner import partial_volume
 
 LESION = "lesion"
-MARGIN = (6.0, 6.0, 30.0)  # mm of air that the scanner sees, so that a turned head keeps its brain
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,16 @@ class Subject:
     facts: dict[str, Any]
 
 
-def simulate(anatomy: Anatomy, seed: int, group: str, index: int) -> Subject:
+def simulate(anatomy: Anatomy, seed: int, group: str, index: int, modality: Modality = FLAIR) -> Subject:
     """The subject `index` (from 0) of `group`; it depends on the arguments only."""
     subject = (seed, group, index)
-    contrast = draw_contrast(*subject)
-    head = healthy_head(anatomy, contrast, subject)
-    lesions = draw_lesions(anatomy, subject) if group == LESION else None
     rng = generator(*subject, "signal")
-    swelling = [(anatomy.ventricles, float(np.clip(rng.normal(0.8, 1.6), -2, 4)))]
-    if lesions is not None:
-        head = lesions.paint(head, contrast.grey, contrast.csf + rng.uniform(0.02, 0.2))
-        swelling += [(lesions.soft, lesions.mass)] if lesions.mass else []
-    scanner = draw_scanner(*subject, anatomy.head_box[1] + MARGIN)
-    points = sampling_points(anatomy, scanner, subject, swelling)
-    head = partial_volume(head, scanner.thickness, np.linalg.norm(anatomy.affine[:3, :3], axis=0))
-    image = record(_sample(head, points), scanner, rng)
-    brain = _sample_mask(anatomy.brain, points)
+    painting = modality.paint(anatomy, subject, group == LESION, rng)
+    scanner = modality.draw_scanner(*subject, anatomy.head_box[1] + modality.margin)
+    points = sampling_points(anatomy, scanner, subject, painting.swelling)
+    head = partial_volume(painting.head, scanner.thickness, np.linalg.norm(anatomy.affine[:3, :3], axis=0))
+    image = modality.record(_sample(head, points), scanner, rng)
+    brain, lesions = _sample_mask(painting.brain, points), painting.lesions
     mask = None if lesions is None else brain * _sample_mask(np.maximum(lesions.soft, lesions.core), points)
     return Subject(image, scanner.affine, brain, mask, _facts(subject, scanner.affine, lesions, mask))
 
