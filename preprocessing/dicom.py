@@ -43,8 +43,8 @@ class Slice:
 
 
 def is_series(folder: Path) -> bool:
-    """Whether the first file of `folder` is DICOM, by its preamble."""
-    return any(_is_dicom(path) for path in _files(folder)[:1])
+    """Whether a file of `folder` is DICOM, by its preamble."""
+    return any(map(_is_dicom, _files(folder)))
 
 
 def load_series(folder: Path, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
@@ -62,10 +62,9 @@ def load_series(folder: Path, tolerance: float) -> tuple[np.ndarray, np.ndarray]
         PreprocessingError: no DICOM, several series, several frames a file, a slice missing, twice or out of line,
             mixed orientations or sizes, or a file that cannot be read.
     """
-    paths = [path for path in _files(folder) if _is_dicom(path)]
-    if not paths:
+    slices = [_header(path) for path in _files(folder) if _is_dicom(path)]
+    if not slices:
         raise PreprocessingError(f"{folder}: no DICOM file")
-    slices = [_header(path) for path in paths]
     _check_alike(folder, slices)
     ordered, step = _stack(folder, slices, tolerance)
     reader = sitk.ImageSeriesReader()
@@ -76,8 +75,8 @@ def load_series(folder: Path, tolerance: float) -> tuple[np.ndarray, np.ndarray]
 
 
 def modality(folder: Path) -> str:
-    """The DICOM modality of the first file of a series: `CT`, `MR`, …"""
-    return _open(_files(folder)[0]).GetMetaData(_MODALITY).strip()
+    """The DICOM modality of a series, `CT`, `MR`, …, by its first file."""
+    return _text(_open(next(filter(_is_dicom, _files(folder)))), _MODALITY)
 
 
 def _files(folder: Path) -> list[Path]:

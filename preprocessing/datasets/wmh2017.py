@@ -1,9 +1,8 @@
 """WMH segmentation challenge 2017, with skull: `Utrecht/0/pre/FLAIR.nii.gz`, `Amsterdam/GE3T/100/pre/FLAIR.nii.gz`.
 
 `pre` is bias-corrected, its T1 lies on the grid of the FLAIR. The label `wmh.nii.gz` has 1 for white matter
-hyperintensities and 2 for other pathology; both count as lesion, since neither is normal tissue (a configuration with
-`lesion: values: [1], background: [0, 2]` takes the first alone). `orig`, the 3-D T1 and the further observers
-(`additional_annotations`) are not read.
+hyperintensities and 2 for other pathology; both count as lesion, since neither is normal tissue, unless the
+configuration `wmh2017` is used. `orig`, the 3-D T1 and the further observers (`additional_annotations`) are not read.
 """
 
 from __future__ import annotations

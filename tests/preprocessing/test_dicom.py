@@ -16,7 +16,7 @@ from synthetic_dicom import PRIVATE, write_series
 from preprocessing import cli
 from preprocessing.config import build, load_config
 from preprocessing.datasets import find_scans
-from preprocessing.dicom import is_series, load_series
+from preprocessing.dicom import is_series, load_series, modality
 from preprocessing.errors import PreprocessingError
 from preprocessing.geometry import resample
 from preprocessing.scan import Scan
@@ -63,8 +63,10 @@ def test_itk_reads_the_same_volume(tmp_path: Path) -> None:
 
 def test_other_files_beside_the_slices_do_not_matter(tmp_path: Path) -> None:
     write_series(tmp_path, PIXELS, straight())
-    (tmp_path / "zz_notes.txt").write_text("notes")
+    (tmp_path / "0_notes.txt").write_text("notes")
     (tmp_path / "DICOMDIR").write_bytes((tmp_path / "IM0000_2.dcm").read_bytes())
+    assert is_series(tmp_path)
+    assert modality(tmp_path) == "CT"
     assert load_series(tmp_path, 0.05)[0].shape == PIXELS.shape
 
 
@@ -157,8 +159,8 @@ def test_a_tilted_gantry_is_undone_by_the_affine(tmp_path: Path, degrees: float)
 
 def test_dicom_data_set(tmp_path: Path) -> None:
     for name in ("p1/study/FLAIR", "p1/study/T1", "p2/series", "p3/localizer"):
-        modality = "CT" if name.startswith("p2") else "MR"
-        write_series(tmp_path / name, PIXELS, straight(), modality=modality, leave_out=(1, 2, 3, 4, 5))
+        kind = "CT" if name.startswith("p2") else "MR"
+        write_series(tmp_path / name, PIXELS, straight(), modality=kind, leave_out=(1, 2, 3, 4, 5))
     scans, findings = survey(["dicom"], [tmp_path])
     assert [(scan.id, scan.modality) for scan in scans] == [("sub-p1", "FLAIR")]
     assert not scans[0].labelled
@@ -169,6 +171,16 @@ def test_dicom_data_set(tmp_path: Path) -> None:
     assert [scan.image.name for scan in find_scans("dicom", tmp_path, "T1")] == ["T1"]
     with pytest.raises(PreprocessingError, match=r"DICOM files without a subject folder; give the folder above it"):
         find_scans("dicom", tmp_path / "p2" / "series")
+
+
+@pytest.mark.shared
+def test_a_real_ct_keeps_its_hounsfield_units_and_its_place(tmp_path: Path, shared_data: Path) -> None:
+    image = nib.load(shared_data / "invesalius_ct" / "cranium_ct.nii.gz")
+    values = np.asarray(image.dataobj, dtype=np.float32)
+    stored = (values + 1024).astype(np.int16)
+    array, affine = load_series(write_series(tmp_path, stored, image.affine, intercept=-1024), 0.05)
+    np.testing.assert_array_equal(array, values)
+    np.testing.assert_allclose(affine, image.affine, atol=1e-3)
 
 
 @pytest.mark.usefixtures("use_coarse_atlas")
