@@ -13,7 +13,7 @@ import pytest
 from preprocessing.datasets import find_scans
 from preprocessing.grid import load_grid
 from preprocessing.run import prepare
-from preprocessing.skull_strip import Deepbet
+from preprocessing.strippers import Deepbet
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 

@@ -18,7 +18,8 @@ from preprocessing.errors import PreprocessingError
 from preprocessing.grid import Volume, load_grid
 from preprocessing.registration import RegisterToAtlasd
 from preprocessing.scan import Scan
-from preprocessing.skull_strip import GivenMask, NoStripper, SkullStripd
+from preprocessing.skull_strip import SkullStripd
+from preprocessing.strippers import GivenMask, NoStripper
 
 STRIP = SkullStripd(NoStripper(), GivenMask(), NoStripper(), (100, 3000), 0.5)
 PROBES = CENTRE + np.random.default_rng(0).uniform(-50, 50, (20, 3))

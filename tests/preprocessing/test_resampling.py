@@ -13,7 +13,8 @@ from preprocessing.atlas import Atlas
 from preprocessing.errors import PreprocessingError
 from preprocessing.resampling import ResampleToAtlasd
 from preprocessing.scan import Scan
-from preprocessing.skull_strip import GivenMask, NoStripper, SkullStripd
+from preprocessing.skull_strip import SkullStripd
+from preprocessing.strippers import GivenMask, NoStripper
 
 STRIP = SkullStripd(NoStripper(), GivenMask(), NoStripper(), (100, 3000), 0.5)
 MOVE = rigid((12, -7, 9), (6, -4, 11))

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
+from monai.transforms import Orientation
 from scipy import ndimage
 from synthetic_brain import ATLAS_AFFINE, ATLAS_SHAPE, brain_at
+from synthetic_ct import ct_head
 
 from preprocessing.errors import PreprocessingError
+from preprocessing.grid import load_grid
 from preprocessing.scan import Scan
-from preprocessing.skull_strip import Deepbet, GivenMask, NoStripper, SkullStripd, SkullStripper
+from preprocessing.skull_strip import SkullStripd, SkullStripper
+from preprocessing.strippers import AtlasMask, CtStripper, Deepbet, GivenMask, NoStripper, Robex
 
 
 def synthetic(background: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -26,17 +35,115 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
     return 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
 
 
-@pytest.mark.parametrize("background", [0.0, -5.25])
-@pytest.mark.parametrize("stripper", [GivenMask(), NoStripper()])
-def test_mask_laws(stripper: SkullStripper, background: float) -> None:
+@dataclass
+class Case:
+    """A tool with an image that it is for, and the true brain."""
+
+    stripper: SkullStripper
+    image: np.ndarray
+    affine: np.ndarray
+    brain: np.ndarray
+    dice: float
+    units: bool = False  # the scale of its intensities has a meaning
+
+
+def brain_case(stripper: SkullStripper, background: float = 0.0) -> Case:
     image, brain = synthetic(background)
-    before = image.copy()
-    mask = stripper(image, ATLAS_AFFINE, brain)
+    return Case(stripper, image, ATLAS_AFFINE, brain, 0.97)
+
+
+def ct_case(**settings: float) -> Case:
+    head = ct_head(**settings)
+    return Case(CtStripper(), head.image, head.affine, head.brain, 0.95, units=True)
+
+
+def real_case(stripper: SkullStripper, dice: float) -> Case:
+    folder = Path(__file__).parents[3] / "shared/data/ixi_2mm"
+    if not folder.is_dir():
+        pytest.skip("../shared/data is absent")
+    head, mask = (load_grid(folder / f"IXI013-HH-1212_{name}.nii.gz") for name in ("T1", "DLMUSE"))
+    return Case(stripper, head.array, head.affine, mask.array > 0, dice)
+
+
+def atlas_stripper() -> AtlasMask:
+    from preprocessing.atlas import ensure_atlas
+
+    atlas = ensure_atlas()
+    return AtlasMask(str(atlas.head), str(atlas.mask))
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "mask": lambda: brain_case(GivenMask()),
+    "none": lambda: brain_case(NoStripper()),
+    "none, z-scored": lambda: brain_case(NoStripper(), -5.25),
+    "ct": ct_case,
+    "ct, 20° of tilt": lambda: ct_case(skew=float(np.tan(np.radians(20)))),
+    "deepbet": lambda: real_case(Deepbet(), 0.97),
+    "robex": lambda: real_case(Robex(), 0.93),
+    "atlas": lambda: real_case(atlas_stripper(), 0.88),
+}
+REAL = ("deepbet", "robex", "atlas")
+LAWS = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.shared, pytest.mark.slow] * (name in REAL)) for name in CASES]
+)
+
+
+@cache
+def solved(name: str) -> tuple[Case, np.ndarray]:
+    case = CASES[name]()
+    return case, case.stripper(case.image.copy(), case.affine, case.brain)
+
+
+@LAWS
+def test_mask_is_one_boolean_part_that_covers_the_brain(name: str) -> None:
+    case, mask = solved(name)
     assert mask.dtype == bool
-    assert mask.shape == image.shape
-    assert dice(mask, brain) > 0.97
-    assert ndimage.label(mask)[1] == 1
+    assert mask.shape == case.image.shape
+    assert dice(mask, case.brain) > case.dice
+    assert ndimage.label(mask, np.ones((3, 3, 3)))[1] == 1
+
+
+@LAWS
+def test_mask_is_deterministic_free_of_scale_and_the_input_stays(name: str) -> None:
+    case, mask = solved(name)
+    scale = 1.0 if case.units else 3.7
+    image = (case.image * scale).astype(np.float32)
+    before = image.copy()
+    again = case.stripper(image, case.affine, case.brain)
     np.testing.assert_array_equal(image, before)
+    assert dice(again, mask) > 0.99
+    if case.units:
+        np.testing.assert_array_equal(again, mask)
+
+
+@pytest.mark.parametrize("name", ["none", "ct"])
+def test_all_48_ways_to_store_the_axes_give_the_same_mask(name: str) -> None:
+    case, mask = solved(name)
+    start = nib.io_orientation(case.affine)
+    codes = [(a, b, c) for a in "RL" for b in "AP" for c in "SI"]
+    orders = [[i, j, 3 - i - j] for i in range(3) for j in range(3) if i != j]
+    for code in [[triple[i] for i in order] for triple in codes for order in orders][:: 1 if name == "none" else 25]:
+        turn = nib.orientations.ornt_transform(start, nib.orientations.axcodes2ornt(code))
+        stored = nib.Nifti1Image(case.image, case.affine).as_reoriented(turn)
+        image = MetaTensor(torch.from_numpy(np.array(stored.dataobj))[None], torch.from_numpy(stored.affine))
+        back = Orientation("RAS", labels=None)(image)
+        found = case.stripper(back[0].numpy(), np.asarray(back.affine), case.brain)
+        np.testing.assert_array_equal(found, mask)
+
+
+@pytest.mark.parametrize("image", ["zeros", "noise"])
+@pytest.mark.parametrize(
+    "name", ["ct", "none", *(pytest.param(name, marks=[pytest.mark.shared, pytest.mark.slow]) for name in REAL[:2])]
+)
+def test_zeros_and_noise_are_refused(name: str, image: str) -> None:
+    case, _ = solved(name)
+    rng = np.random.default_rng(0)
+    array = np.zeros(case.image.shape, np.float32) if image == "zeros" else rng.random(case.image.shape)
+    tools = dict.fromkeys(("head", "given", "stripped"), case.stripper)
+    scan = Scan("sub-a", "sub-a", "FLAIR", Path("scan.nii.gz"), healthy=True)
+    tensor = MetaTensor(torch.from_numpy(array.astype(np.float32))[None], torch.from_numpy(case.affine))
+    with pytest.raises(PreprocessingError, match=r"^scan\.nii\.gz: "):
+        SkullStripd(**tools, volume_ml=(700, 2200), component=0.95)({"scan": scan, "image": tensor})
 
 
 def test_no_stripper_fills_dark_ventricles_and_drops_specks() -> None:
@@ -61,7 +168,7 @@ def test_given_mask_must_be_given() -> None:
 def test_deepbet_refuses_an_image_without_a_brain() -> None:
     image = np.zeros(ATLAS_SHAPE, np.float32)
     image[5, 5, 5] = 1
-    with pytest.raises(PreprocessingError, match=r"deepbet finds no brain"):
+    with pytest.raises(PreprocessingError, match=r"no brain"):
         Deepbet()(image, ATLAS_AFFINE, None)
 
 
@@ -118,3 +225,34 @@ def test_refusal_of_a_tool_names_the_file() -> None:
     tools = {"head": GivenMask(), "given": GivenMask(), "stripped": GivenMask()}
     with pytest.raises(PreprocessingError, match=r"scan\.nii\.gz: no brain mask is given"):
         SkullStripd(**tools, volume_ml=(0, 9e9), component=0)({k: v for k, v in data().items() if k != "brain"})
+
+
+LIMITS = {"faces": 0.99, "rim": 0.5}
+
+
+def told(image: np.ndarray) -> tuple[str, float]:
+    """The tool that an image chooses, and the check."""
+    brain = synthetic()[1]
+    small = ndimage.binary_erosion(brain)
+    tools = {"head": Tool(brain), "given": Tool(brain), "stripped": Tool(small)}
+    content = data() | {"image": MetaTensor(torch.from_numpy(image)[None], torch.from_numpy(ATLAS_AFFINE))}
+    result = SkullStripd(**tools, volume_ml=(500, 2200), component=0.9, stripped_if=LIMITS)(content)
+    return ("stripped" if result["brain"].sum() == small.sum() else "head"), result["checks"]["stripped_input"]
+
+
+@pytest.mark.parametrize("background", [0.0, -5.25])
+def test_an_image_without_a_skull_tells_itself(background: float) -> None:
+    assert told(synthetic(background)[0]) == ("stripped", 1.0)
+
+
+def test_a_head_does_not_pass_for_a_brain() -> None:
+    image, brain = synthetic()
+    skull = ndimage.binary_dilation(brain, iterations=2)
+    scalp = ndimage.binary_dilation(skull, iterations=2)
+    head = np.where(brain, image, np.where(skull, 2, np.where(scalp, 90, 0))).astype(np.float32)
+    assert told(head) == ("head", 0.0)
+    noisy = image + np.random.default_rng(0).random(image.shape, dtype=np.float32)
+    assert told(noisy) == ("head", 0.0)
+    neck = image.copy()
+    neck[15:45, 15:45, :4] = 60
+    assert told(neck) == ("head", 0.0)

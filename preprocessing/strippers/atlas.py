@@ -1,0 +1,54 @@
+"""The mask of the whole-head atlas, brought to the scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from preprocessing.affine import affine_ants, best_start, working_copy
+from preprocessing.grid import Volume, load_grid
+from preprocessing.strippers.tools import head_mask, restore
+
+
+class AtlasMask:
+    """The whole-head atlas registered to the scan by an affine, and the atlas mask warped with it.
+
+    Works where a network fails, at the price of individual detail: about Dice .9.
+
+    Args:
+        head: T1 with skull of the atlas.
+        mask: brain mask of the atlas.
+        angles: degrees about each axis, from which the search starts.
+        spacing_mm, coarse_mm: of the images that ANTs and the search for the start see.
+    """
+
+    def __init__(
+        self,
+        head: str,
+        mask: str,
+        angles: Sequence[float] = (-30.0, -15.0, 0.0, 15.0, 30.0),
+        spacing_mm: float = 2.0,
+        coarse_mm: float = 8.0,
+    ) -> None:
+        self.head, self.mask = Path(head), Path(mask)
+        self.angles = angles
+        self.spacing_mm, self.coarse_mm = spacing_mm, coarse_mm
+
+    @cached_property
+    def _fixed(self) -> tuple[Volume, Volume]:
+        return self._copies(load_grid(self.head))
+
+    def __call__(self, image: np.ndarray, affine: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+        fixed, coarse_fixed = self._fixed
+        moving, coarse_moving = self._copies(Volume(image, affine))
+        start = best_start(coarse_fixed, coarse_moving, self.angles)
+        transform = affine_ants(fixed, moving, start, {})
+        mask = load_grid(self.mask)
+        return restore(Volume(mask.array, transform @ mask.affine), affine, image.shape)
+
+    def _copies(self, volume: Volume) -> tuple[Volume, Volume]:
+        head = Volume(head_mask(volume.array), volume.affine)
+        return working_copy(volume, head, self.spacing_mm), working_copy(volume, head, self.coarse_mm)
