@@ -27,7 +27,8 @@ class CtStripper:
     3. the watershed of −d parts them where the way is narrowest: at the foramina, and at a hole in the skull.
 
     Then, on the scan's own grid, brain = the opened basin where `soft[0]` < smoothed image < `soft[1]`: the largest
-    part, its holes filled. The thresholds are those of Muschelli et al. 2015 (NeuroImage, Validated automatic brain
+    part, its holes filled. Smoothed, blood at the inner table looks like bone: what is within `rim_mm` of the brain and
+    soft in the image itself is given back. The thresholds are those of Muschelli et al. 2015 (NeuroImage, Validated automatic brain
     extraction of head CT images) with a margin for noise; the watershed stands in place of BET.
 
     Args:
@@ -36,6 +37,7 @@ class CtStripper:
         cavity_mm: distance to bone that only large cavities hold.
         skin_mm: thickness of the layer under the surface of the head that is no brain.
         opening_mm: radius of the opening that cuts thin bridges.
+        rim_mm: width of the layer at the inner table that is given back.
         sigma_mm: of the Gaussian against noise.
     """
 
@@ -46,20 +48,27 @@ class CtStripper:
         cavity_mm: float = 20.0,
         skin_mm: float = 5.0,
         opening_mm: float = 4.0,
+        rim_mm: float = 3.0,
         sigma_mm: float = 1.0,
     ) -> None:
         self.soft, self.bone = soft, bone
         self.cavity_mm, self.skin_mm = cavity_mm, skin_mm
         self.opening_mm = opening_mm
+        self.rim_mm = rim_mm
         self.sigma_mm = sigma_mm
 
     def __call__(self, image: np.ndarray, affine: np.ndarray, given: np.ndarray | None) -> np.ndarray:
-        smooth = ndimage.gaussian_filter(image, self.sigma_mm / np.linalg.norm(affine[:3, :3], axis=0))
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)
+        smooth = ndimage.gaussian_filter(image, self.sigma_mm / spacing)
         whole = np.ones(image.shape, bool)
         coarse = conform(smooth - AIR, affine, whole, GRID_MM, margin=2 * GRID_MM)  # outside the image is air
         basin = restore(Volume(self._basin(coarse.array + AIR), coarse.affine), affine, image.shape)
-        brain = basin & (smooth > self.soft[0]) & (smooth < self.soft[1])
-        return np.asarray(ndimage.binary_fill_holes(largest(ndimage.binary_opening(brain))))
+        brain = largest(ndimage.binary_opening(basin & self._soft(smooth)))
+        near = ndimage.distance_transform_edt(~brain, sampling=spacing) <= self.rim_mm
+        return np.asarray(ndimage.binary_fill_holes(brain | (near & self._soft(image))))
+
+    def _soft(self, image: np.ndarray) -> np.ndarray:
+        return (image > self.soft[0]) & (image < self.soft[1])
 
     def _basin(self, image: np.ndarray) -> np.ndarray:
         from skimage.segmentation import watershed

@@ -116,6 +116,16 @@ def test_mask_is_deterministic_free_of_scale_and_the_input_stays(name: str) -> N
         np.testing.assert_array_equal(again, mask)
 
 
+def test_blood_at_the_inner_table_is_inside_and_bone_is_not() -> None:
+    head = ct_head()
+    spacing = np.linalg.norm(head.affine[:3, :3], axis=0)
+    blood = head.brain & (ndimage.distance_transform_edt(head.brain, sampling=spacing) < 8)
+    blood[: blood.shape[0] * 3 // 4] = False
+    mask = CtStripper()(np.where(blood, np.float32(70), head.image), head.affine, None)
+    assert mask[blood].mean() > 0.9
+    assert not mask[head.bone].any()
+
+
 @pytest.mark.parametrize("name", ["none", "ct"])
 def test_all_48_ways_to_store_the_axes_give_the_same_mask(name: str) -> None:
     case, mask = solved(name)
