@@ -28,8 +28,8 @@ class CtStripper:
 
     Then, on the scan's own grid, brain = the opened basin where `soft[0]` < smoothed image < `soft[1]`: the largest
     part, its holes filled. Smoothed, blood at the inner table looks like bone: what is within `rim_mm` of the brain and
-    soft in the image itself is given back. The thresholds are those of Muschelli et al. 2015 (NeuroImage, Validated automatic brain
-    extraction of head CT images) with a margin for noise; the watershed stands in place of BET.
+    soft in the image itself is given back. The thresholds are those of Muschelli et al. 2015 (NeuroImage, Validated
+    automatic brain extraction of head CT images) with a margin for noise; the watershed stands in place of BET.
 
     Args:
         soft: lower and upper HU of cerebrospinal fluid, brain and blood, after smoothing.
