@@ -18,35 +18,65 @@ from preprocessing.errors import PreprocessingError
 from preprocessing.geometry import box_grid, centre_of_mass, read_transform, resample, write_transform
 from preprocessing.grid import Volume
 
+# The 24 rotations that map axes onto axes, the identity first.
+TURNS = sorted(Rotation.create_group("O").as_matrix().round(), key=lambda turn: -np.trace(turn))
+
 
 def working_copy(image: Volume, brain: Volume, spacing: float) -> Volume:
     """The brain in [0, 1] with background 0 on a grid along the world axes, smoothed against aliasing."""
     mask = brain.array > 0
     low, high = np.percentile(image.array[mask], (1, 99))
     scaled = np.where(mask, np.clip((image.array - low) / max(high - low, 1e-12), 0.05, 1), 0)
-    sigma = np.maximum(spacing / np.linalg.norm(image.affine[:3, :3], axis=0) - 1, 0) / 2
+    sigma = smoothing(image.affine, spacing)
     affine, shape = box_grid(mask, image.affine, spacing, margin=10)
     smooth = ndimage.gaussian_filter(scaled.astype(np.float32), sigma)
     return Volume(resample(smooth, np.linalg.inv(image.affine) @ affine, shape), affine)
 
 
-def best_start(fixed: Volume, moving: Volume, angles: Sequence[float]) -> np.ndarray:
-    """The 4×4 rotation about the joined centres of mass (fixed mm → moving mm) with the largest mutual information."""
+def smoothing(affine: np.ndarray, spacing: float) -> np.ndarray:
+    """Standard deviations in voxels that keep aliasing away when a grid of `affine` is read every `spacing` mm."""
+    return np.maximum(spacing / np.linalg.norm(affine[:3, :3], axis=0) - 1, 0) / 2
+
+
+def best_start(
+    fixed: Volume, moving: Volume, angles: Sequence[float], turns: Sequence[np.ndarray] = TURNS[:1]
+) -> np.ndarray:
+    """The 4×4 rotation about the joined centres of mass (fixed mm → moving mm) with the largest mutual information.
+
+    Args:
+        fixed, moving: brains in [0, 1].
+        angles: degrees, tried about each of the three axes.
+        turns: rotations [3, 3] of the scan's axes that go before; none by default.
+    """
     centre = centre_of_mass(fixed.array, fixed.affine)
     target = centre_of_mass(moving.array, moving.affine)
     starts = []
-    for degrees in itertools.product(angles, repeat=3):
+    for turn, degrees in itertools.product(turns, itertools.product(angles, repeat=3)):
         start = np.eye(4)
-        start[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
+        start[:3, :3] = turn @ Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
         start[:3, 3] = target - start[:3, :3] @ centre
         starts.append(start)
     return max(starts, key=lambda start: similarity(fixed, moving, start))
 
 
-def similarity(fixed: Volume, moving: Volume, transform: np.ndarray) -> float:
-    """Mutual information in nats of `fixed` and `moving`, both in [0, 1], under `transform` (fixed mm → moving mm)."""
+def best_turned_start(fixed: Volume, moving: Volume, angles: Sequence[float]) -> np.ndarray:
+    """The best start after a turn by 90° or 180°: each turn with every second angle, the best four with all angles."""
+
+    def found(turn: np.ndarray) -> float:
+        return similarity(fixed, moving, best_start(fixed, moving, angles[::2], [turn]))
+
+    return best_start(fixed, moving, angles, sorted(TURNS[1:], key=found, reverse=True)[:4])
+
+
+def similarity(fixed: Volume, moving: Volume, transform: np.ndarray, tissue: bool = False) -> float:
+    """Mutual information in nats of `fixed` and `moving`, both in [0, 1], under `transform` (fixed mm → moving mm).
+
+    With `tissue`, of the voxels > 0 in both: what the brains have in common but for their outline.
+    """
     matrix = np.linalg.inv(moving.affine) @ transform @ fixed.affine
-    return mutual_information(fixed.array, resample(moving.array, matrix, fixed.array.shape))
+    moved = resample(moving.array, matrix, fixed.array.shape)
+    both = (fixed.array > 0) & (moved > 0) if tissue else np.ones(moved.shape, bool)
+    return mutual_information(fixed.array[both], moved[both]) if both.any() else 0.0
 
 
 def mutual_information(a: np.ndarray, b: np.ndarray, bins: int = 32) -> float:
@@ -70,29 +100,35 @@ def hull(brain: Volume, margin: float) -> Volume:
 
 
 def affine_ants(
-    fixed: Volume, moving: Volume, start: np.ndarray, levels: Mapping[str, Any], seen: Volume | None = None
+    fixed: Volume, moving: Volume, start: np.ndarray, options: Mapping[str, Any], seen: Volume | None = None
 ) -> np.ndarray:
     """The affine (fixed mm → moving mm, RAS) that ANTs finds from `start`; volumes on grids along the world axes.
 
-    With `seen`, only points inside that mask of the moving scan count.
+    `options` are of `ants.registration`, among them `type_of_transform`. With `seen`, only points inside that mask of
+    the moving scan count.
     """
-    ants = _ants()
-    options: dict[str, Any] = dict(levels)
+    ants = load_ants()
+    masked: dict[str, Any] = {}
     if seen is not None:
-        options |= {"moving_mask": _ants_image(seen), "mask_all_stages": True}
+        masked = {"moving_mask": ants_image(seen), "mask_all_stages": True}
     with tempfile.TemporaryDirectory(prefix="lesionless-") as folder:
         initial = Path(folder) / "initial.mat"
         write_transform(initial, start, centre_of_mass(fixed.array, fixed.affine))
         try:
             found = ants.registration(
-                _ants_image(fixed), _ants_image(moving), "Affine", str(initial), f"{folder}/", **options
+                ants_image(fixed),
+                ants_image(moving),
+                initial_transform=str(initial),
+                outprefix=f"{folder}/",
+                **options,
+                **masked,
             )
         except (RuntimeError, ValueError) as error:
             raise PreprocessingError(f"registration failed ({error})") from error
         return read_transform(Path(found["fwdtransforms"][0]))
 
 
-def _ants() -> Any:
+def load_ants() -> Any:
     """ANTs with a fixed seed and one thread in this process: its sums depend on the number of threads."""
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
     import ants  # seconds to import: only where it is used
@@ -101,7 +137,8 @@ def _ants() -> Any:
     return ants
 
 
-def _ants_image(volume: Volume) -> Any:
+def ants_image(volume: Volume) -> Any:
+    """A volume on a grid along the world axes as an ANTsImage."""
     origin = tuple(volume.affine[:3, 3] * (-1, -1, 1))
     spacing = tuple(np.diag(volume.affine)[:3])
-    return _ants().from_numpy(volume.array, origin, spacing, direction=np.diag([-1.0, -1.0, 1.0]))
+    return load_ants().from_numpy(volume.array, origin, spacing, direction=np.diag([-1.0, -1.0, 1.0]))

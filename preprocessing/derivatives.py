@@ -15,12 +15,11 @@ from preprocessing.geometry import write_transform
 from preprocessing.grid import Volume
 from preprocessing.scan import SUFFIXES, Scan
 
-SPACE = "SRI24"
-ATLAS = "https://www.nitrc.org/projects/sri24"  # Rohlfing et al. 2010; BIDS has no name for this space
+ATLASES = {"SRI24": "https://www.nitrc.org/projects/sri24"}  # Rohlfing et al. 2010; BIDS has no name for this space
 TYPES = {"image": np.float32, "brain": np.uint8, "lesion": np.uint8, "head": np.uint8}
 # Only subjects are BIDS; it has no rules yet for transforms, and none for slices, ledger and reports.
 IGNORED = "/*\n!/sub-*\n!/dataset_description.json\n!/README.md\nxfm\n"
-README = """{name}: scans prepared by lesionless, on the grid of the atlas SRI-24 ({atlas}).
+README = """{name}: scans prepared by lesionless, on the grid of the atlas {space} ({atlas}).
 
 {simulated}Each image and transform has a sidecar. What was done to a scan is in `ledger/`, with SHA-256 of its input;
 the SHA-256 of the configuration and the versions of the packages are in `dataset.json`.
@@ -36,17 +35,17 @@ def folder(scan: Scan) -> Path:
     return Path(*scan.id.split("_"))
 
 
-def names(scan: Scan) -> dict[str, Path]:
+def names(scan: Scan, space: str) -> dict[str, Path]:
     """Relative paths of the images and of the transform that a scan may have; `lesion` only when it has a label."""
     anat = folder(scan) / "anat"
     files = {
-        "image": anat / f"{scan.id}_space-{SPACE}_desc-preproc_{SUFFIXES[scan.contrast]}.nii.gz",
-        "brain": anat / f"{scan.id}_space-{SPACE}_desc-brain_mask.nii.gz",
-        "head": anat / f"{scan.id}_space-{SPACE}_res-low_desc-head_{SUFFIXES[scan.modality]}.nii.gz",
-        "transform": folder(scan) / "xfm" / f"{scan.id}_from-orig_to-{SPACE}_mode-image_xfm.mat",
+        "image": anat / f"{scan.id}_space-{space}_desc-preproc_{SUFFIXES[scan.contrast]}.nii.gz",
+        "brain": anat / f"{scan.id}_space-{space}_desc-brain_mask.nii.gz",
+        "head": anat / f"{scan.id}_space-{space}_res-low_desc-head_{SUFFIXES[scan.modality]}.nii.gz",
+        "transform": folder(scan) / "xfm" / f"{scan.id}_from-orig_to-{space}_mode-image_xfm.mat",
     }
     if scan.lesion is not None:
-        files["lesion"] = anat / f"{scan.id}_space-{SPACE}_label-lesion_mask.nii.gz"
+        files["lesion"] = anat / f"{scan.id}_space-{space}_label-lesion_mask.nii.gz"
     return files
 
 
@@ -55,9 +54,9 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name.split(".")[0] + ".json")
 
 
-def write(out: Path, scan: Scan, data: Mapping[Hashable, Any]) -> dict[str, int]:
+def write(out: Path, scan: Scan, data: Mapping[Hashable, Any], space: str) -> dict[str, int]:
     """Write the prepared scan below `out`; the size in bytes of each file by its relative path."""
-    files = {key: path for key, path in names(scan).items() if key in data}
+    files = {key: path for key, path in names(scan, space).items() if key in data}
     for key in TYPES.keys() & files.keys():
         volume = Volume.of(data[key])
         array = volume.array > 0 if key in ("brain", "lesion") else volume.array
@@ -65,12 +64,12 @@ def write(out: Path, scan: Scan, data: Mapping[Hashable, Any]) -> dict[str, int]
     image = Volume.of(data["image"])
     write_transform(out / files["transform"], data["transform"], image.affine[:3, :3] @ _middle(image))
     for key, path in files.items():
-        write_json(out / sidecar(path), _sidecar(scan, key, data))
+        write_json(out / sidecar(path), _sidecar(scan, key, data, space))
     written = [*files.values(), *map(sidecar, files.values())]
     return {str(path): (out / path).stat().st_size for path in written}
 
 
-def write_description(out: Path, name: str, simulated: bool) -> None:
+def write_description(out: Path, name: str, simulated: bool, space: str) -> None:
     """`dataset_description.json`, `README.md` and `.bidsignore` of the derivative of the data sets `name` (`a+b`)."""
     content = {
         "Name": f"{name}, prepared" + (" (SIMULATED)" if simulated else ""),
@@ -81,15 +80,17 @@ def write_description(out: Path, name: str, simulated: bool) -> None:
     }
     write_json(out / "dataset_description.json", content)
     note = "SIMULATED: no person was scanned. " if simulated else ""
-    write_bytes(out / "README.md", README.format(name=name, atlas=ATLAS, simulated=note).encode())
+    write_bytes(
+        out / "README.md", README.format(name=name, space=space, atlas=_reference(space), simulated=note).encode()
+    )
     write_bytes(out / ".bidsignore", IGNORED.encode())
 
 
-def _sidecar(scan: Scan, key: str, data: Mapping[Hashable, Any]) -> dict[str, Any]:
+def _sidecar(scan: Scan, key: str, data: Mapping[Hashable, Any], space: str) -> dict[str, Any]:
     content: dict[str, Any] = {"Sources": [_uri(scan.lesion if key == "lesion" and scan.lesion else scan.image, scan)]}
     content |= _about(scan)[key]
     if key in TYPES:
-        content |= {"SpatialReference": ATLAS, "Resolution": _resolution(Volume.of(data[key]))}
+        content |= {"SpatialReference": _reference(space), "Resolution": _resolution(Volume.of(data[key]))}
     return content | ({"Simulated": True} if scan.simulated else {})
 
 
@@ -120,6 +121,10 @@ def _uri(path: Path, scan: Scan) -> str:
 def _resolution(volume: Volume) -> str:
     spacing = " × ".join(f"{value:g}" for value in np.linalg.norm(volume.affine[:3, :3], axis=0))
     return f"{spacing} mm, {' × '.join(map(str, volume.array.shape))} voxels, RAS"
+
+
+def _reference(space: str) -> str:
+    return ATLASES.get(space, "an atlas of the user's own")
 
 
 def _middle(image: Volume) -> np.ndarray:

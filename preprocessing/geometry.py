@@ -15,16 +15,20 @@ _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])  # RAS ↔ the LPS axes of ITK
 _PARAMETERS = "AffineTransform_double_3_3"
 
 
-def resample(volume: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...], order: int = 1) -> np.ndarray:
-    """volume [X, Y, Z] on another grid, 0 outside: `out[i] = volume[matrix · i]`.
+def resample(
+    volume: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...], order: int = 1, mode: str = "constant"
+) -> np.ndarray:
+    """volume [X, Y, Z] on another grid: `out[i] = volume[matrix · i]`.
 
     Args:
         volume: any real dtype.
         matrix: 4×4 from output voxels to input voxels, so that every transform in between is composed first.
         shape: of the output.
         order: of the spline; 0 is nearest neighbour, 1 linear.
+        mode: of SciPy, what is outside: `constant` 0, `nearest` the nearest voxel.
     """
-    return ndimage.affine_transform(volume.astype(np.float32, copy=False), matrix, output_shape=shape, order=order)
+    volume = volume.astype(np.float32, copy=False)
+    return ndimage.affine_transform(volume, matrix, output_shape=shape, order=order, mode=mode)
 
 
 def box_grid(mask: np.ndarray, affine: np.ndarray, spacing: float, margin: float) -> tuple[np.ndarray, tuple[int, ...]]:

@@ -47,7 +47,7 @@ def write_manifest(
     z = {scan.id: _scan_slices(scan, records[scan.id], config, shape) for scan in usable}
     left_out = _left_out(usable, records, z, split, config, shape)
     scans = [scan for scan in usable if scan.id not in {scan["id"] for scan in left_out}]
-    geometry, items = _geometry(config), _items(scans, records, z, split)
+    geometry, items = _geometry(config), _items(scans, records, z, split, config["atlas"]["space"])
     check_items(items)
     old, path = read(out / "dataset.json"), out / "dataset.json"
     request = sha256_json([items, geometry, [records[scan.id]["key"] for scan in scans], config["pseudo_volume"]])
@@ -60,7 +60,7 @@ def write_manifest(
         "name": name,
         "simulated": any(scan.simulated for scan in scans),
         "modality": scans[0].contrast,
-        "space": derivatives.SPACE,
+        "space": config["atlas"]["space"],
         **geometry,
         "min_lesion_share": config["min_lesion_share"],
         "splits": splits,
@@ -70,7 +70,7 @@ def write_manifest(
         "hash": sha256_json([items, splits, geometry]),
     }
     if content != old:
-        derivatives.write_description(out, name, content["simulated"])
+        derivatives.write_description(out, name, content["simulated"], content["space"])
         write_json(path, content)
     return path, len(left_out)
 
@@ -136,11 +136,12 @@ def _left_out(
 
 
 def _items(
-    scans: Sequence[Scan], records: dict[str, Record], z: dict[str, range], split: dict[str, str]
+    scans: Sequence[Scan], records: dict[str, Record], z: dict[str, range], split: dict[str, str], space: str
 ) -> list[dict[str, Any]]:
     start, items = Counter[str](), []
     for scan in scans:
-        part, checks, files, of_scan = split[scan.id], records[scan.id]["checks"], derivatives.names(scan), z[scan.id]
+        part, checks, of_scan = split[scan.id], records[scan.id]["checks"], z[scan.id]
+        files = derivatives.names(scan, space)
         items.append(
             {
                 "id": scan.id,

@@ -96,10 +96,10 @@ def resolve(config: str, atlas: Path | None, overrides: dict[str, Any]) -> tuple
 
     content = load_config(config, overrides)
     found = ensure_atlas(atlas)
-    resolved = {**content, "atlas": {"brain": str(found.brain), "mask": str(found.mask)}}
+    resolved = {**content, "atlas": found.config}
     for part in ("steps", "pseudo_volume"):
         build(resolved, part)
-    return resolved, sha256_json([sha256_file(path) for path in (found.brain, found.mask, *named_files(content))])
+    return resolved, sha256_json([found.space, *map(sha256_file, (*found.files, *named_files(content)))])
 
 
 def _config_digest(config: Config, atlas: str) -> str:

@@ -39,7 +39,7 @@ def slices(job: SliceJob) -> dict[str, np.ndarray]:
 
     A share of 0 marks a normal slice. The lesions of an unlabelled scan are `UNKNOWN`, their shares NaN.
     """
-    files = derivatives.names(job.scan)
+    files = derivatives.names(job.scan, job.config["atlas"]["space"])
     images: dict[str, Any] = {key: nib.load(job.out / files[key]) for key in VOLUMES if key in files}
     result = build(job.config, "pseudo_volume")({key: image.dataobj for key, image in images.items()})
     if "lesion" not in result:

@@ -37,7 +37,7 @@ def _prepare(request: Request) -> Record:
         raise PreprocessingError(f"{missing[0]}: no such file")
     inputs = ledger.inputs(scan)
     data = build(request.config, "steps")({"scan": scan})
-    outputs = derivatives.write(request.out, scan, data)
+    outputs = derivatives.write(request.out, scan, data, request.config["atlas"]["space"])
     content = sha256_json([file["sha256"] for file in inputs])
     return {
         "state": "done",

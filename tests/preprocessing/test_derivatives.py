@@ -92,7 +92,7 @@ def test_description(out: Path, tmp_path: Path) -> None:
     assert description["SourceDatasets"] == [{"URL": "https://brain-development.org/ixi-dataset/"}]
     assert "License" not in description  # of two data sets, one says nothing
     assert "SIMULATED" in (out / "README.md").read_text()
-    write_description(tmp_path, "ixi", simulated=False)
+    write_description(tmp_path, "ixi", simulated=False, space="SRI24")
     description = json.loads((tmp_path / "dataset_description.json").read_text())
     assert (description["License"], description["Name"]) == ("CC BY-SA 3.0", "ixi, prepared")
     assert description["DatasetLinks"] == {"raw": "https://brain-development.org/ixi-dataset/"}

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from numpy.testing import assert_allclose
 from synthetic_brain import CENTRE, LOAD, rigid
 
@@ -15,6 +17,7 @@ from preprocessing.affine import best_start, mutual_information, similarity, wor
 from preprocessing.atlas import Atlas
 from preprocessing.config import build, load_config
 from preprocessing.errors import PreprocessingError
+from preprocessing.geometry import write_transform
 from preprocessing.grid import Volume, load_grid
 from preprocessing.registration import RegisterToAtlasd
 from preprocessing.scan import Scan
@@ -26,10 +29,18 @@ PROBES = CENTRE + np.random.default_rng(0).uniform(-50, 50, (20, 3))
 
 
 @pytest.fixture(scope="module")
-def register(coarse_atlas: Atlas, coarse_config: Path) -> RegisterToAtlasd:
-    atlas = {"brain": str(coarse_atlas.brain), "mask": str(coarse_atlas.mask)}
-    steps: Any = build({**load_config(str(coarse_config), {}), "atlas": atlas}, "steps")
-    return next(step for step in steps.transforms if isinstance(step, RegisterToAtlasd))
+def with_settings(coarse_atlas: Atlas, coarse_config: Path) -> Callable[..., RegisterToAtlasd]:
+    def made(**settings: Any) -> RegisterToAtlasd:
+        config = {**load_config(str(coarse_config), {}), "atlas": coarse_atlas.config}
+        steps: Any = build({**config, "register": {**config["register"], **settings}}, "steps")
+        return next(step for step in steps.transforms if isinstance(step, RegisterToAtlasd))
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def register(with_settings: Callable[..., RegisterToAtlasd]) -> RegisterToAtlasd:
+    return with_settings()
 
 
 def run(register: RegisterToAtlasd, scan: Scan) -> dict[Any, Any]:
@@ -55,14 +66,79 @@ def test_same_scan_gives_the_same_transform(register: RegisterToAtlasd, head: Ca
 
 
 def test_a_body_of_another_shape_is_refused(register: RegisterToAtlasd, head: Callable[..., Scan]) -> None:
-    squeeze = np.diag([1.9, 0.5, 0.5, 1.0])
+    squeeze = np.diag([0.6, 1.7, 0.6, 1.0])
     with pytest.raises(PreprocessingError, match=r"sub-a\.nii\.gz: registered to the atlas, .* needed are Dice 0\.9"):
         run(register, head(move=squeeze))
 
 
-def cut_away(scan: Scan, share: float) -> None:
-    import nibabel as nib
+@pytest.mark.parametrize("codes", ["RPI", "LPS", "ASR"])
+def test_a_wrong_orientation_code_is_refused_by_name(
+    register: RegisterToAtlasd, head: Callable[..., Scan], codes: str
+) -> None:
+    """Voxels stored in the order `codes` under a header that says RAS; a swap of left and right alone passes."""
+    scan = relabelled(head(codes=codes))
+    with pytest.raises(PreprocessingError, match=r"sub-a\.nii\.gz: wrong orientation code, .* calls RAS look like"):
+        run(register, scan)
 
+
+def relabelled(scan: Scan) -> Scan:
+    image = nib.load(scan.image)
+    spacing = np.linalg.norm(image.affine[:3, :3], axis=0)
+    nib.Nifti1Image(np.asarray(image.dataobj), np.diag([*spacing, 1])).to_filename(scan.image)
+    return scan
+
+
+def test_what_has_no_anatomy_is_refused(
+    with_settings: Callable[..., RegisterToAtlasd], head: Callable[..., Scan]
+) -> None:
+    """A phantom of noise in the shape of a brain: its outline fits, its inside does not."""
+    scan = head(spacing=2.0)
+    image = nib.load(scan.image)
+    noise = np.random.default_rng(0).normal(100, 10, image.shape) * (np.asarray(image.dataobj) > 0)
+    nib.Nifti1Image(noise.astype(np.float32), image.affine).to_filename(scan.image)
+    register = with_settings(information=0.6)
+    assert run(register, head("sub-b"))["checks"]["tissue_information"] > 0.5
+    with pytest.raises(PreprocessingError, match=r"sub-a\.nii\.gz: not a brain: inside the mask, .* at least 0\.6"):
+        run(register, scan)
+
+
+def test_rigid_keeps_sizes(with_settings: Callable[..., RegisterToAtlasd], head: Callable[..., Scan]) -> None:
+    transform = run(with_settings(kind="rigid"), head(move=rigid((10, -5, 5), (10, 5, 0))))["transform"]
+    assert_allclose(transform[:3, :3] @ transform[:3, :3].T, np.eye(3), atol=1e-5)
+    assert np.linalg.norm((np.r_[CENTRE, 1] @ (transform - rigid((10, -5, 5), (10, 5, 0))).T)[:3]) < 2.5
+
+
+def test_unknown_kind_is_refused(with_settings: Callable[..., RegisterToAtlasd]) -> None:
+    with pytest.raises(PreprocessingError, match="unknown kind of registration 'syn'; available: affine, rigid"):
+        with_settings(kind="syn")
+
+
+def test_corrected_image_is_what_is_registered(register: RegisterToAtlasd, head: Callable[..., Scan]) -> None:
+    data = STRIP(LOAD({"scan": head(move=rigid((5, 0, 0), (4, 0, 0)))}))
+    expected = register(data)["transform"]
+    found = register({**data, "image": data["image"] * 0 + 1, "corrected": data["image"]})
+    np.testing.assert_array_equal(found["transform"], expected)
+    assert "corrected" not in found
+
+
+def test_saved_transform_takes_a_mask_to_the_atlas_and_back(
+    register: RegisterToAtlasd, head: Callable[..., Scan], coarse_atlas: Atlas, tmp_path: Path
+) -> None:
+    """By SimpleITK, from the file alone."""
+    scan = head(move=rigid((12, -8, 10), (15, -10, 5)), lesion=True, spacing=2.0)
+    write_transform(tmp_path / "xfm.mat", run(register, scan)["transform"], CENTRE)
+    transform = sitk.ReadTransform(str(tmp_path / "xfm.mat"))
+    label = sitk.ReadImage(str(scan.lesion), sitk.sitkFloat32) > 0
+    fine = sitk.Image([240, 240, 156], sitk.sitkUInt8)
+    fine.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))
+    fine.SetOrigin((239, 0, 0))
+    there = sitk.Resample(label, fine, transform, sitk.sitkNearestNeighbor)
+    back = sitk.Resample(there, label, transform.GetInverse(), sitk.sitkNearestNeighbor)
+    a, b = (sitk.GetArrayFromImage(image) > 0 for image in (label, back))
+    assert 2 * (a & b).sum() / (a.sum() + b.sum()) >= 0.95
+
+
+def cut_away(scan: Scan, share: float) -> None:
     image = nib.load(scan.image)
     array = np.asarray(image.dataobj).copy()
     rows = np.flatnonzero(array.any(axis=(0, 2)))
