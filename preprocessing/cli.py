@@ -1,20 +1,21 @@
-"""`python -m preprocessing run | plan | status | atlas | nyul | phantom`."""
+"""`python -m preprocessing plan | run | rerun | status | atlas | nyul | phantom`."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
-from preprocessing import datasets, ledger
+from preprocessing import datasets
+from preprocessing.batch import Batch, ask, recall, states
 from preprocessing.errors import PreprocessingError
-from preprocessing.run import plan_scans, prepare
 from preprocessing.scan import SUFFIXES, Scan
 from preprocessing.splits import read_split
 from preprocessing.survey import summary, survey, write_findings
@@ -28,6 +29,10 @@ ConfigName = Annotated[str, typer.Option("--config", help="name of a configurati
 AtlasPath = Annotated[Path | None, typer.Option("--atlas", help="folder of the atlas; default: the user's cache")]
 Modality = Annotated[str | None, typer.Option(help=f"one of {', '.join(SUFFIXES)}; default: the first that is there")]
 SplitFile = Annotated[Path | None, typer.Option("--split", help="CSV or TSV with subject and split; default: by seed")]
+ImageSize = Annotated[int, typer.Option(help="side of the slices in pixels")]
+Slices = Annotated[str, typer.Option(help="central axial slices a scan, or `all` with tissue")]
+SliceStep = Annotated[int, typer.Option(help="mm between slices")]
+Seed = Annotated[int, typer.Option(help="of the split and of FLAIR-like contrasts")]
 FlairLike = Annotated[bool, typer.Option("--flair-like", help="give T1 scans a FLAIR-like contrast")]
 
 
@@ -38,35 +43,34 @@ def run(
     out: Out,
     config: ConfigName = "base",
     atlas: AtlasPath = None,
-    image_size: Annotated[int, typer.Option(help="side of the slices in pixels")] = 96,
-    slices: Annotated[str, typer.Option(help="central axial slices a scan, or `all` with tissue")] = "10",
-    slice_step: Annotated[int, typer.Option(help="mm between slices")] = 3,
-    seed: Annotated[int, typer.Option(help="of the split")] = 0,
+    image_size: ImageSize = 96,
+    slices: Slices = "10",
+    slice_step: SliceStep = 3,
+    seed: Seed = 0,
     workers: Annotated[int, typer.Option(help="processes")] = 2,
+    executor: Annotated[str, typer.Option(help="processes, or dask://HOST:PORT (docs/CLUSTERS.md)")] = "processes",
     flair_like: FlairLike = False,
     modality: Modality = None,
     split: SplitFile = None,
 ) -> None:
     """Raw scans → prepared data set; run it again to finish or to retry."""
-    prepared = prepare(
-        find(dataset, root, flair_like, modality, split, out),
-        out,
-        "+".join(dataset),
-        config=config,
-        atlas=atlas,
-        image_size=image_size,
-        slices=int(slices) if slices.lstrip("-").isdigit() else slices,
-        slice_step=slice_step,
-        seed=seed,
-        workers=workers,
-    )
-    console = Console()
-    console.print(f"{prepared.manifest}: {prepared.ran} scans ran, {prepared.skipped} were up to date", soft_wrap=True)
-    if prepared.left_out:
-        console.print(f"{prepared.left_out} scans left out for too small lesions, see left_out there", soft_wrap=True)
-    if prepared.failures:
-        console.print(f"{len(prepared.failures)} scans failed, see {out / 'failures.tsv'}", soft_wrap=True)
-        raise typer.Exit(1)
+    options = {"image_size": image_size, "slices": slice_count(slices), "slice_step": slice_step, "seed": seed}
+    scans = find(dataset, root, flair_like, modality, split, out)
+    start(ask(scans, "+".join(dataset), config, options, atlas, executor=executor, workers=workers), out)
+
+
+@app.command()
+def rerun(
+    out: Out,
+    failed: Annotated[bool, typer.Option("--failed", help="only the scans that failed")] = False,
+    workers: Annotated[int | None, typer.Option(help="processes; default: as before")] = None,
+    executor: Annotated[str | None, typer.Option(help="processes, or dask://HOST:PORT; default: as before")] = None,
+) -> None:
+    """Go on with what `run` was told for this data set: finish it, and try again what failed."""
+    where: dict[str, Any] = {
+        key: value for key, value in (("workers", workers), ("executor", executor)) if value is not None
+    }
+    start(replace(recall(out), **where), out, failed_only=failed)
 
 
 @app.command()
@@ -76,37 +80,40 @@ def plan(
     out: Out,
     config: ConfigName = "base",
     atlas: AtlasPath = None,
+    image_size: ImageSize = 96,
+    slices: Slices = "10",
+    slice_step: SliceStep = 3,
+    seed: Seed = 0,
+    workers: Annotated[int, typer.Option(help="processes")] = 2,
     flair_like: FlairLike = False,
     modality: Modality = None,
     split: SplitFile = None,
 ) -> None:
-    """Say what `run` would do, without doing it."""
+    """Say what `run` would do and need, without doing it: a line a scan, tab-separated."""
+    from preprocessing.plan import plan as make_plan
+
+    options = {"image_size": image_size, "slices": slice_count(slices), "slice_step": slice_step, "seed": seed}
     scans = find(dataset, root, flair_like, modality, split)
-    todo = plan_scans(scans, out, config, atlas)
-    console = Console()
-    table = Table("scan", "subject", "modality", "status", "brain mask", "image")
-    for scan in todo:
+    planned = make_plan(ask(scans, "+".join(dataset), config, options, atlas), out)
+    typer.echo("\t".join(("scan", "subject", "modality", "status", "brain mask", "why", "image")))
+    for scan, why in planned.todo:
         status = "healthy" if scan.healthy else "lesion" if scan.labelled else "lesion, unlabelled"
         mask = "given" if scan.brain else "background" if scan.stripped else "computed"
-        table.add_row(scan.id, scan.subject, scan.modality, status, mask, str(scan.image))
-    console.print(table)
-    console.print(
-        f"{len(todo)} of {len(scans)} scans to run, about {len(todo) * 8 / 60:.0f} min of one core, "
-        f"{len(todo) * 7:.0f} MB"
-    )
+        typer.echo("\t".join((scan.id, scan.subject, scan.modality, status, mask, why, str(scan.image))))
+    typer.echo(planned.summary(workers))
 
 
 @app.command()
 def status(out: Out) -> None:
-    """What is done and what failed, from the ledger."""
-    records = ledger.records(out)
-    if not records:
-        raise PreprocessingError(f"{out}: nothing was prepared there")
-    failed = [record for record in records if record["state"] == "failed"]
-    Console().print(f"{len(records) - len(failed)} done, {len(failed)} failed")
-    for record in failed:
-        Console().print(f"{record['id']}: {record['reason']}", soft_wrap=True)
-    raise typer.Exit(1 if failed else 0)
+    """What is done, what failed and what waits, from the ledger."""
+    counts: Counter[str] = Counter()
+    for name, state, reason in states(out):
+        counts[state] += 1
+        if state == "failed":
+            typer.echo(f"{name}: {reason}")
+    waiting = f", {counts['waiting']} waiting" if counts["waiting"] else ""
+    typer.echo(f"{counts['done']} done, {counts['failed']} failed{waiting}")
+    raise typer.Exit(1 if counts["failed"] else 0)
 
 
 @app.command()
@@ -147,6 +154,11 @@ def phantom(
     Console().print(str(written), soft_wrap=True)
 
 
+def slice_count(text: str) -> int | str:
+    """The number of slices, or a word that the configuration knows."""
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
 def find(
     names: Sequence[str],
     roots: Sequence[Path],
@@ -172,10 +184,30 @@ def find(
     return scans
 
 
+def start(batch: Batch, out: Path, failed_only: bool = False) -> None:
+    """Prepare `batch` and say what was done; exit status 1: scans failed, 130: interrupted."""
+    from preprocessing.run import prepare_batch  # takes seconds to import; `status` and `--help` do without
+
+    again = f"`python -m preprocessing rerun --out {out}`"
+    try:
+        prepared = prepare_batch(batch, out, failed_only=failed_only)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; what is done stays, {again} goes on", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"{prepared.manifest}: {prepared.ran} scans ran, {prepared.skipped} were up to date")
+    if prepared.left_out:
+        typer.echo(f"{prepared.left_out} scans left out for too small lesions, see left_out there")
+    if prepared.waiting:
+        typer.echo(f"{prepared.waiting} scans wait, {again} runs them")
+    if prepared.failures:
+        typer.echo(f"{len(prepared.failures)} scans failed, see {out / 'failures.tsv'}; {again[:-1]} --failed` retries")
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """The command; a user's mistake is one line on stderr and exit status 2."""
     try:
         app()
     except (PreprocessingError, OSError) as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True, highlight=False)
+        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)

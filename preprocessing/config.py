@@ -9,8 +9,6 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
-
 from preprocessing.errors import PreprocessingError
 
 Config = dict[str, Any]
@@ -68,6 +66,8 @@ def _packaged(name: str) -> Path:
 
 
 def _read(path: Path) -> Config:
+    from monai.bundle import ConfigParser  # takes seconds; the ledger does without
+
     try:
         content = ConfigParser.load_config_file(path)
     except Exception as error:  # the YAML reader raises its own kinds
@@ -84,6 +84,8 @@ def build(config: Config, part: str) -> Callable[[Any], Any]:
 
 @lru_cache(maxsize=4)
 def _build(text: str, part: str) -> Callable[[Any], Any]:
+    from monai.bundle import ConfigParser
+
     try:
         return ConfigParser(json.loads(text)).get_parsed_content(part)
     except (RuntimeError, ValueError, KeyError, ImportError, TypeError) as error:

@@ -1,7 +1,11 @@
-"""The one error that a user of preprocessing can cause."""
+"""The errors that a user of preprocessing can cause, each one line."""
 
 from __future__ import annotations
 
 
 class PreprocessingError(ValueError):
     """A user's mistake or a scan that cannot be used: one line with the file, the rule and the value."""
+
+
+class OutputError(PreprocessingError):
+    """The folder of the data set cannot be written: no scan could be prepared, so the run stops."""

@@ -1,16 +1,17 @@
-"""Run one function over many jobs: processes here, each with capped threads and a bounded number in flight."""
+"""Run one function over many jobs, with capped threads and a bounded number in flight: processes here, or dask."""
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
-from typing import TypeVar
+from multiprocessing import get_context, parent_process
+from typing import Protocol, TypeVar
 
 from preprocessing.errors import PreprocessingError
 
@@ -23,6 +24,30 @@ THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
 )
 WORKER_DIED = "the worker process died (out of memory or killed)"
+DASK = "dask://"
+
+
+class Executor(Protocol):
+    """Runs jobs somewhere."""
+
+    def run(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[tuple[Job, Result | None]]:
+        """Each job with its result, as they finish; the result is None where the job killed its workers."""
+        ...
+
+
+def executor_named(name: str, workers: int) -> Executor:
+    """`processes`: `workers` processes here; `dask://HOST:PORT`: the workers of that scheduler.
+
+    Raises:
+        PreprocessingError: another name, or a negative number of workers.
+    """
+    if name == "processes":
+        return Processes(workers)
+    if name.startswith(DASK) and ":" in name.removeprefix(DASK):
+        from preprocessing.dask_workers import DaskWorkers
+
+        return DaskWorkers(name.removeprefix(DASK))
+    raise PreprocessingError(f"unknown executor {name!r}; available: processes, {DASK}HOST:PORT")
 
 
 class Processes:
@@ -39,7 +64,7 @@ class Processes:
         self.threads = threads
 
     def run(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[tuple[Job, Result | None]]:
-        """Each job with its result, as they finish; the result is None where the job killed its worker twice.
+        """See `Executor`; None: the job killed its worker twice.
 
         At most two jobs a worker are in flight. When a worker dies, the jobs in flight run once more, alone. An
         interruption lets the jobs that are running finish, drops the others and is raised again.
@@ -90,8 +115,22 @@ def thread_variables(threads: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _start_worker(threads: int) -> None:
+def cap_threads(threads: int) -> None:
+    """Let this process use `threads` threads."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     torch.set_num_threads(threads)
+
+
+def _start_worker(threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    cap_threads(threads)
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed says nothing to its workers: without this they would wait for ever for more jobs."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import gzip
 import hashlib
 import json
 import os
+import platform
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,22 +18,71 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from preprocessing.errors import OutputError, PreprocessingError
+
 TEMPORARY = ".tmp-"
+UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS)
 
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A temporary name in the folder of `path`, moved onto `path` when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.name, dir=path.parent)
-    os.close(handle)
+    """A temporary name in the folder of `path`, moved onto `path` when the block ends without an error.
+
+    Raises:
+        OutputError: the disk is full, or there is no permission.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.name, dir=path.parent)
+        os.close(handle)
+        try:
+            yield Path(name)
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what stops every file from being written, not this one alone, into an OutputError."""
     try:
-        yield Path(name)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); what is done stays") from error
+
+
+def reserve(path: Path) -> None:
+    """Give a sparse file its disk space: written through a memory map, a full disk would kill the process."""
+    with writing(path), path.open("r+b") as stream:
+        os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the file `path` for this process alone; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        PreprocessingError: another process holds it.
+        OutputError: the file cannot be written.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+")
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.seek(0)
+            raise PreprocessingError(f"{path}: {stream.read()} is at work there; wait for it or stop it") from error
+        with writing(path):
+            stream.truncate(0)
+            stream.write(f"process {os.getpid()} on {platform.node()}")
+            stream.flush()
+        yield
 
 
 def write_bytes(path: Path, content: bytes) -> None:

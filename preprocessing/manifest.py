@@ -12,7 +12,7 @@ import numpy as np
 from preprocessing import derivatives
 from preprocessing.config import Config, build, versions
 from preprocessing.errors import PreprocessingError
-from preprocessing.executors import Processes
+from preprocessing.executors import Executor
 from preprocessing.files import sha256_json, write_json
 from preprocessing.grid import load_grid
 from preprocessing.ledger import Record, read
@@ -32,7 +32,7 @@ def write_manifest(
     split: dict[str, str],
     config: Config,
     provenance: dict[str, Any],
-    executor: Processes,
+    executor: Executor,
 ) -> tuple[Path, int]:
     """Write slice arrays and `dataset.json` for the scans that have a record; its path and the count left out.
 

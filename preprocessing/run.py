@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from preprocessing import batch as batches
 from preprocessing import ledger
-from preprocessing.config import Config, build, load_config, named_files
+from preprocessing.batch import Batch
+from preprocessing.config import Config, build, named_files
 from preprocessing.errors import PreprocessingError
-from preprocessing.executors import WORKER_DIED, Processes
-from preprocessing.files import sha256_file, sha256_json
+from preprocessing.executors import WORKER_DIED, Executor, executor_named
+from preprocessing.files import locked, remove_temporaries, sha256_file, sha256_json
 from preprocessing.ledger import Record, Request
 from preprocessing.manifest import write_manifest
-from preprocessing.scan import Scan, check_scans
+from preprocessing.scan import Scan
 from preprocessing.splits import assign
 from preprocessing.task import process
+
+LOCK = "lock"
+KEPT = (
+    "id",
+    "state",
+    "reason",
+    "key",
+    "input_sha256",
+    "checks",
+    "areas",
+)  # of a record, for the manifest; the rest is on disk
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` did: the manifest, the scans that ran and were up to date, and id → reason of the failed ones.
+    """What was done: scans that ran, were up to date and wait, and id → reason of the failed ones.
 
     left_out: scans of validation and test whose lesions are too small, named in the manifest.
     """
@@ -32,6 +46,7 @@ class Prepared:
     manifest: Path
     ran: int
     skipped: int
+    waiting: int
     failures: dict[str, str]
     left_out: int
 
@@ -48,6 +63,7 @@ def prepare(
     slice_step: int = 3,
     seed: int = 0,
     workers: int = 2,
+    executor: str = "processes",
     progress: bool = True,
 ) -> Prepared:
     """Prepare `scans` in the folder `out`; a rerun does what is missing and tries again what failed.
@@ -63,50 +79,82 @@ def prepare(
         slice_step: mm between slices.
         seed: of the split and of FLAIR-like contrasts.
         workers: processes; 0: this one.
+        executor: `processes`, or `dask://HOST:PORT`.
         progress: show a progress bar on stderr.
 
     Raises:
-        PreprocessingError: the scans or the configuration break a rule, or no scan can be used.
+        PreprocessingError: the scans or the configuration break a rule, no scan can be used, another run is at work
+            in `out`, or it cannot be written.
     """
-    check_scans(scans)
-    overrides = {"image_size": image_size, "slices": slices, "slice_step": slice_step, "seed": seed}
-    resolved, digest = resolve(config, atlas, overrides)
-    requests = [ledger.request(scan, out, resolved, digest) for scan in scans]
-    split = assign(scans, resolved["split"], seed)
-    executor = Processes(workers)
-    done = {request.scan.id: record for request in requests if (record := ledger.finished(request)) is not None}
-    waiting = [request for request in requests if request.scan.id not in done]
-    records = [*done.values(), *_run(executor, waiting, len(done), progress)]
-    failed = ledger.write_failures(out, records)
-    usable = {record["id"]: record for record in records if record["state"] == "done"}
-    if not usable:
-        raise PreprocessingError(f"no scan could be used; the first reason: {failed[0]['reason']}")
-    provenance = {"config": Path(config).stem, "config_sha256": _config_digest(resolved, digest), "seed": seed}
-    manifest, left_out = write_manifest(out, name, scans, usable, split, resolved, provenance, executor)
-    return Prepared(manifest, len(waiting), len(done), {record["id"]: record["reason"] for record in failed}, left_out)
+    options = {"image_size": image_size, "slices": slices, "slice_step": slice_step, "seed": seed}
+    batch = batches.ask(scans, name, config, options, atlas, executor=executor, workers=workers)
+    return prepare_batch(batch, out, progress=progress)
 
 
-def resolve(config: str, atlas: Path | None, overrides: dict[str, Any]) -> tuple[Config, str]:
-    """The configuration with overrides and the paths of the atlas, and the SHA-256 of all files that it names.
+def prepare_batch(batch: Batch, out: Path, *, failed_only: bool = False, progress: bool = True) -> Prepared:
+    """Prepare `batch` in the folder `out`; with `failed_only`, run no scan but those that failed before.
 
     Raises:
-        PreprocessingError: see `load_config` and `ensure_atlas`, or a value that the steps refuse.
+        PreprocessingError: see `prepare`.
+    """
+    executor = executor_named(batch.executor, batch.workers)
+    config, atlas_digest = resolve(batch.config, batch.atlas)
+    split = assign(batch.scans, config["split"], config["seed"])
+    requests = ledger.requests(batch.scans, out, config, atlas_digest)
+    with locked(out / ledger.FOLDER / LOCK):
+        remove_temporaries(out)
+        batches.remember(out, batch, requests)
+        done, todo = _sort(requests, failed_only)
+        records = [*done, *_run(executor, todo, len(done), progress)]
+        waiting = len(requests) - len(records)
+        failed = ledger.write_failures(out, records)
+        usable = {record["id"]: record for record in records if record["state"] == "done"}
+        if not usable:
+            raise PreprocessingError(_nothing_usable(failed, waiting))
+        provenance = {
+            "config": batch.config_name,
+            "config_sha256": _config_digest(config, atlas_digest),
+            "seed": config["seed"],
+        }
+        manifest, left_out = write_manifest(out, batch.name, batch.scans, usable, split, config, provenance, executor)
+    reasons = {record["id"]: record["reason"] for record in failed}
+    return Prepared(manifest, len(todo), len(done), waiting, reasons, left_out)
+
+
+def resolve(config: Config, atlas: Path | None) -> tuple[Config, str]:
+    """The configuration with the paths of the atlas, and the SHA-256 of all files that it names.
+
+    Raises:
+        PreprocessingError: see `ensure_atlas`, or a value that the steps refuse.
     """
     from preprocessing.atlas import ensure_atlas
 
-    content = load_config(config, overrides)
     found = ensure_atlas(atlas)
-    resolved = {**content, "atlas": found.config}
+    resolved = {**config, "atlas": found.config}
     for part in ("steps", "pseudo_volume"):
         build(resolved, part)
-    return resolved, sha256_json([found.space, *map(sha256_file, (*found.files, *named_files(content)))])
+    return resolved, sha256_json([found.space, *map(sha256_file, (*found.files, *named_files(config)))])
 
 
 def _config_digest(config: Config, atlas: str) -> str:
     return sha256_json([{key: value for key, value in config.items() if key != "atlas"}, atlas])
 
 
-def _run(executor: Processes, requests: Sequence[Request], done: int, progress: bool) -> Iterator[Record]:
+def _sort(requests: Sequence[Request], failed_only: bool) -> tuple[list[Record], list[Request]]:
+    """The records of the scans that are done, and the requests that must run."""
+    done, todo = [], []
+    for request in requests:
+        record = ledger.read(request.path)
+        reason = ledger.why(request, record, hashing=True)
+        if record is not None and reason is None:
+            ledger.refresh(request, record)
+            done.append(_slim(record))
+        elif reason == ledger.FAILED or not failed_only:
+            todo.append(request)
+    return done, todo
+
+
+def _run(executor: Executor, requests: Sequence[Request], done: int, progress: bool) -> Iterator[Record]:
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -121,9 +169,14 @@ def _run(executor: Processes, requests: Sequence[Request], done: int, progress: 
         for request, result in executor.run(process, requests):
             record = result if result is not None else _died(request)
             if record["state"] == "failed":
-                bar.console.print(f"[red]failed[/red] {record['reason']}", soft_wrap=True)
+                bar.console.print(f"[red]failed[/red] {escape(record['reason'])}", soft_wrap=True)
             bar.advance(task)
-            yield record
+            yield _slim(record)
+
+
+def _slim(record: Record) -> Record:
+    kept = {key: record[key] for key in KEPT if key in record}
+    return {**kept, "areas": {key: array("L", areas) for key, areas in record.get("areas", {}).items()}}
 
 
 def _died(request: Request) -> Record:
@@ -133,8 +186,7 @@ def _died(request: Request) -> Record:
     return record
 
 
-def plan_scans(scans: Sequence[Scan], out: Path, config: str, atlas: Path | None) -> list[Scan]:
-    """The scans that `prepare` would run."""
-    check_scans(scans)
-    resolved, digest = resolve(config, atlas, {})
-    return [scan for scan in scans if ledger.finished(ledger.request(scan, out, resolved, digest)) is None]
+def _nothing_usable(failed: Sequence[Record], waiting: int) -> str:
+    if failed:
+        return f"no scan could be used; the first reason: {failed[0]['reason']}"
+    return f"no scan is done and none failed; {waiting} wait for `rerun` without --failed"

@@ -15,8 +15,8 @@ from numpy.lib.format import open_memmap
 from preprocessing import derivatives
 from preprocessing.config import Config, build
 from preprocessing.errors import PreprocessingError
-from preprocessing.executors import Processes
-from preprocessing.files import replaced, sha256_file
+from preprocessing.executors import Executor
+from preprocessing.files import replaced, reserve, sha256_file
 from preprocessing.grid import load_grid
 from preprocessing.scan import SPLITS, Scan
 
@@ -50,7 +50,7 @@ def slices(job: SliceJob) -> dict[str, np.ndarray]:
 
 
 def write_splits(
-    out: Path, scans: Sequence[Scan], items: Sequence[dict[str, Any]], config: Config, executor: Processes
+    out: Path, scans: Sequence[Scan], items: Sequence[dict[str, Any]], config: Config, executor: Executor
 ) -> dict[str, Any]:
     """Write the arrays of every split that has an item; per split the paths, the number of rows and the SHA-256."""
     rows = {item["id"]: item["rows"] for item in items}
@@ -63,7 +63,7 @@ def write_splits(
 
 
 def _write_split(
-    out: Path, part: str, jobs: Sequence[SliceJob], rows: dict[str, list[int]], executor: Processes
+    out: Path, part: str, jobs: Sequence[SliceJob], rows: dict[str, list[int]], executor: Executor
 ) -> dict[str, Any]:
     size = jobs[0].config["image_size"]
     count = max(rows[job.scan.id][1] for job in jobs)
@@ -72,6 +72,8 @@ def _write_split(
         temporary = {key: stack.enter_context(replaced(out / path)) for key, path in paths.items()}
         shapes = {key: (count, size, size) if key in VOLUMES else (count,) for key in ARRAYS}
         arrays = {key: open_memmap(temporary[key], "w+", dtype, shapes[key]) for key, dtype in ARRAYS.items()}
+        for path in temporary.values():
+            reserve(path)
         for job, result in executor.run(slices, jobs):
             if result is None:
                 raise PreprocessingError(f"{job.scan.id}: the process that read its slices died")

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import platform
 import time
 
 from preprocessing import derivatives, ledger
 from preprocessing.config import build
-from preprocessing.errors import PreprocessingError
+from preprocessing.errors import OutputError, PreprocessingError
 from preprocessing.files import remove_temporaries, sha256_json
 from preprocessing.ledger import Record, Request
 from preprocessing.pseudo_volume import slice_areas
 
 
 def process(request: Request) -> Record:
-    """Prepare one scan; never raises for what is wrong with the scan, the record says it.
+    """Prepare one scan, unless it is done; never raises for what is wrong with the scan, the record says it.
 
     The record has `state` (done or failed), `reason`, `request`, `key` (request and content of the input), `inputs`,
     `outputs` (path → bytes), `checks`, `areas` (voxels of brain and lesion in each slice), `seconds`.
+
+
+    Raises:
+        OutputError: the data set cannot be written, or is not there on this machine.
     """
+    known = ledger.read(request.path)  # done, where an executor lost the result together with the worker
+    if known is not None and ledger.why(request, known, hashing=True) is None:
+        return known
     started = time.monotonic()
     record: Record = {"id": request.scan.id, "state": "failed", "reason": None, "request": request.digest}
+    if not request.path.parent.is_dir():
+        raise OutputError(f"{request.out}: not there on {platform.node()}; every worker needs the same file system")
     try:
         remove_temporaries(request.out / derivatives.folder(request.scan))
         record |= _prepare(request)
+    except OutputError:
+        raise
     except Exception as error:  # one scan must not stop the others; the reason goes to the ledger
         record["reason"] = reason(error)
     record["seconds"] = round(time.monotonic() - started, 2)

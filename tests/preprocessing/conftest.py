@@ -11,8 +11,9 @@ import pytest
 import yaml
 from synthetic_brain import ATLAS_AFFINE, ATLAS_SHAPE, HeadWriter, brain_at
 
-from preprocessing.atlas import Atlas
+from preprocessing.atlas import RECORD, SOURCES, Atlas
 from preprocessing.config import load_config
+from preprocessing.files import sha256_file, write_json
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def coarse_atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
     paths = [folder / name for name in ("head.nii.gz", "brain.nii.gz", "mask.nii.gz")]
     for path, array in zip(paths, (image, image, mask), strict=True):
         nib.Nifti1Image(array.astype(np.float32), ATLAS_AFFINE).to_filename(path)
+    write_json(folder / RECORD, {"sources": SOURCES, "files": {path.name: sha256_file(path) for path in paths}})
     return Atlas(*paths, folder)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.executors import THREAD_VARIABLES, Processes
+from preprocessing.executors import THREAD_VARIABLES, Processes, executor_named
 
 
 def square(number: int) -> int:
@@ -75,3 +77,42 @@ def test_jobs_here_are_taken_one_by_one() -> None:
 def test_negative_workers_are_refused() -> None:
     with pytest.raises(PreprocessingError, match=r"workers -1 must be 0 \(this process\) or more"):
         Processes(-1)
+
+
+def test_unknown_executors_are_refused() -> None:
+    for name in ("slurm", "dask://", "dask://host"):
+        with pytest.raises(
+            PreprocessingError, match=rf"unknown executor '{name}'; available: processes, dask://HOST:P"
+        ):
+            executor_named(name, 2)
+
+
+PARENT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from preprocessing.executors import Processes
+from test_executors import say_and_wait
+if __name__ == "__main__":
+    list(Processes(1).run(say_and_wait, [Path(sys.argv[2])]))
+"""
+
+
+def say_and_wait(fifo: Path) -> None:
+    """Holds `fifo` open as long as this process lives."""
+    with fifo.open("w") as stream:
+        stream.write(f"{os.getpid()}\n")
+        stream.flush()
+        signal.pause()
+
+
+@pytest.mark.dist
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    fifo, script = tmp_path / "fifo", tmp_path / "parent.py"
+    os.mkfifo(fifo)
+    script.write_text(PARENT)
+    command = [sys.executable, str(script), str(Path(__file__).parent), str(fifo)]
+    with subprocess.Popen(command) as parent, fifo.open() as stream:
+        assert int(stream.readline()) != parent.pid
+        parent.kill()
+        assert stream.read() == ""  # ends when the worker has ended

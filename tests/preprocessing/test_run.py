@@ -275,13 +275,13 @@ def test_an_unexpected_error_is_a_failure_of_that_scan(
 ) -> None:
     def broken(out: Path, scan: Scan, data: Any) -> dict[str, int]:
         if scan.id == "sub-l0":
-            raise OSError(28, "No space left on device")
+            raise OSError(5, "Input/output error")
         return write(out, scan, data)
 
     write = task.derivatives.write
     monkeypatch.setattr("preprocessing.task.derivatives.write", broken)
     prepared = prepare_here(cohort)
-    assert prepared.failures == {"sub-l0": "unexpected OSError: [Errno 28] No space left on device"}
+    assert prepared.failures == {"sub-l0": "unexpected OSError: [Errno 5] Input/output error"}
 
 
 def test_no_usable_scan_writes_no_manifest(prepare_here: Prepare, cohort: list[Scan], tmp_path: Path) -> None:
@@ -322,4 +322,4 @@ def test_atlas_argument_reaches_the_atlas(
     asked = []
     monkeypatch.setattr("preprocessing.atlas.ensure_atlas", lambda path=None: asked.append(path) or coarse_atlas)
     prepare_here(cohort[:1], atlas=Path("mine"))
-    assert asked == [Path("mine")]
+    assert asked == [Path("mine").absolute()]
