@@ -1,4 +1,4 @@
-"""`python -m preprocessing plan | run | rerun | status | atlas | nyul | phantom`."""
+"""`python -m preprocessing plan | run | rerun | status | report | atlas | nyul | phantom`."""
 
 from __future__ import annotations
 
@@ -114,6 +114,15 @@ def status(out: Out) -> None:
     waiting = f", {counts['waiting']} waiting" if counts["waiting"] else ""
     typer.echo(f"{counts['done']} done, {counts['failed']} failed{waiting}")
     raise typer.Exit(1 if counts["failed"] else 0)
+
+
+@app.command()
+def report(out: Out) -> None:
+    """Write OUT/qc.html: every scan with its checks, slices and a 3-D viewer, the worst first."""
+    from preprocessing.qc.page import report as write_page
+
+    written = write_page(out)
+    typer.echo(f"{written.page}: {written.failed} failed, {written.warned} warned, {written.passed} passed")
 
 
 @app.command()

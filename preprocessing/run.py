@@ -20,6 +20,7 @@ from preprocessing.executors import WORKER_DIED, Executor, executor_named
 from preprocessing.files import locked, remove_temporaries, sha256_file, sha256_json
 from preprocessing.ledger import Record, Request
 from preprocessing.manifest import write_manifest
+from preprocessing.qc.ratings import excluded as excluded_by
 from preprocessing.scan import Scan
 from preprocessing.splits import assign
 from preprocessing.task import process
@@ -100,6 +101,7 @@ def prepare_batch(batch: Batch, out: Path, *, failed_only: bool = False, progres
     executor = executor_named(batch.executor, batch.workers)
     config, atlas_digest = resolve(batch.config, batch.atlas)
     split = assign(batch.scans, config["split"], config["seed"])
+    excluded = excluded_by(out, {scan.id for scan in batch.scans})
     requests = ledger.requests(batch.scans, out, config, atlas_digest)
     with locked(out / ledger.FOLDER / LOCK):
         remove_temporaries(out)
@@ -108,13 +110,15 @@ def prepare_batch(batch: Batch, out: Path, *, failed_only: bool = False, progres
         records = [*done, *_run(executor, todo, len(done), progress)]
         waiting = len(requests) - len(records)
         failed = ledger.write_failures(out, records)
-        usable = {record["id"]: record for record in records if record["state"] == "done"}
+        usable = _usable(records, excluded)
         if not usable:
-            raise PreprocessingError(_nothing_usable(failed, waiting))
+            raise PreprocessingError(_nothing_usable(failed, waiting, excluded))
+        digest = _config_digest(config, atlas_digest)
         provenance = {
             "config": batch.config_name,
-            "config_sha256": _config_digest(config, atlas_digest),
+            "config_sha256": digest,
             "seed": config["seed"],
+            "excluded": excluded,
         }
         manifest, left_out = write_manifest(out, batch.name, batch.scans, usable, split, config, provenance, executor)
     reasons = {record["id"]: record["reason"] for record in failed}
@@ -174,6 +178,11 @@ def _run(executor: Executor, requests: Sequence[Request], done: int, progress: b
             yield _slim(record)
 
 
+def _usable(records: Sequence[Record], excluded: Sequence[str]) -> dict[str, Record]:
+    done = {record["id"]: record for record in records if record["state"] == "done"}
+    return {name: record for name, record in done.items() if name not in excluded}
+
+
 def _slim(record: Record) -> Record:
     kept = {key: record[key] for key in KEPT if key in record}
     return {**kept, "areas": {key: array("L", areas) for key, areas in record.get("areas", {}).items()}}
@@ -186,7 +195,9 @@ def _died(request: Request) -> Record:
     return record
 
 
-def _nothing_usable(failed: Sequence[Record], waiting: int) -> str:
+def _nothing_usable(failed: Sequence[Record], waiting: int, excluded: Sequence[str]) -> str:
     if failed:
         return f"no scan could be used; the first reason: {failed[0]['reason']}"
+    if excluded:
+        return f"no scan could be used; all {len(excluded)} are rated exclude"
     return f"no scan is done and none failed; {waiting} wait for `rerun` without --failed"

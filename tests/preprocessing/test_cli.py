@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,18 @@ def test_findings_modality_and_split_file(command: Command, raw: Path, tmp_path:
     assert (code, "no T2 scan found; available: FLAIR" in error) == (2, True)
 
 
+def test_report_and_ratings(command: Command, raw: Path, tmp_path: Path, quick_config: Path) -> None:
+    source = ["--dataset", "table", "--root", raw, "--out", tmp_path / "out", "--config", quick_config]
+    small = ["--image-size", 16, "--slices", 3, "--workers", 0]
+    command("run", *source, *small)
+    code, text, _ = command("report", "--out", tmp_path / "out")
+    assert (code, "qc.html: 0 failed" in text, (tmp_path / "out" / "qc.html").is_file()) == (0, True, True)
+    (tmp_path / "out" / "qc_ratings.tsv").write_text("id\trating\nsub-l0\texclude\n")
+    code, _, _ = command("run", *source, *small)
+    items = json.loads((tmp_path / "out" / "dataset.json").read_text())["items"]
+    assert (code, [item["id"] for item in items]) == (0, ["sub-h0"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -114,6 +127,7 @@ def test_findings_modality_and_split_file(command: Command, raw: Path, tmp_path:
             "each data set needs one root",
         ),
         (["plan", "--dataset", "table", "--root", "nowhere", "--out", "out"], "nowhere: no such folder"),
+        (["report", "--out", "nowhere"], "nowhere: nothing was prepared there"),
         (["status", "--out", "nowhere"], "nowhere: nothing was prepared there"),
     ],
 )

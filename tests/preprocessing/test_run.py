@@ -273,10 +273,10 @@ def test_a_failed_scan_is_reported_and_retried(prepare_here: Prepare, cohort: li
 def test_an_unexpected_error_is_a_failure_of_that_scan(
     prepare_here: Prepare, cohort: list[Scan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(out: Path, scan: Scan, data: Any) -> dict[str, int]:
+    def broken(out: Path, scan: Scan, data: Any, space: str) -> dict[str, int]:
         if scan.id == "sub-l0":
             raise OSError(5, "Input/output error")
-        return write(out, scan, data)
+        return write(out, scan, data, space)
 
     write = task.derivatives.write
     monkeypatch.setattr("preprocessing.task.derivatives.write", broken)
