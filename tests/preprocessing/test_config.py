@@ -68,11 +68,11 @@ def test_files_that_the_steps_name_count_by_their_content(
     with pytest.raises(
         PreprocessingError, match=r"intensity: reference .*reference\.nii\.gz: no such file; give the p"
     ):
-        resolve(str(path), None, {})
+        resolve(load_config(str(path), {}), None)
     digests = set()
     for content in (b"one", b"other"):
         reference.write_bytes(content)
         assert named_files(load_config(str(path), {})) == [reference]
-        digests.add(resolve(str(path), None, {})[1])
+        digests.add(resolve(load_config(str(path), {}), None)[1])
     assert len(digests) == 2
     assert named_files(load_config("base", {})) == []

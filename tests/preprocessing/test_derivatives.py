@@ -55,7 +55,7 @@ def test_the_official_validator_finds_no_error(out: Path) -> None:
 
 def test_sidecars(out: Path, scans: list[Scan]) -> None:
     for scan in scans:
-        files = {key: path for key, path in names(scan).items() if (out / path).exists()}
+        files = {key: path for key, path in names(scan, "SRI24").items() if (out / path).exists()}
         found = {key: json.loads((out / sidecar(path)).read_text()) for key, path in files.items()}
         assert {"image", "brain", "transform"} <= found.keys()
         assert ("lesion" in found) is (scan.lesion is not None)
@@ -74,9 +74,9 @@ def test_sidecars(out: Path, scans: list[Scan]) -> None:
 
 def test_the_transform_goes_to_the_scan_and_its_inverse_back(out: Path, scans: list[Scan]) -> None:
     scan = scans[2]
-    transform = sitk.ReadTransform(str(out / names(scan)["transform"]))
+    transform = sitk.ReadTransform(str(out / names(scan, "SRI24")["transform"]))
     lps = np.diag([-1.0, -1.0, 1.0])
-    moved, label = (nib.load(path) for path in (out / names(scan)["lesion"], scan.lesion))
+    moved, label = (nib.load(path) for path in (out / names(scan, "SRI24")["lesion"], scan.lesion))
     centres = [image.affine[:3, :3] @ np.argwhere(image.get_fdata() > 0).mean(axis=0) + image.affine[:3, 3]
                for image in (moved, label)]  # fmt: skip
     there = np.array(transform.TransformPoint(lps @ centres[0]))
