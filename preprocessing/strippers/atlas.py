@@ -20,8 +20,8 @@ TRANSFORM = "TRSAA"  # of ANTs: translation, rigid, similarity, affine, one afte
 class AtlasMask:
     """The whole-head atlas registered to the scan by an affine, and the atlas mask warped with it.
 
-    Works where a network fails, at the price of individual detail: Dice .94 to .96 with the masks of upright heads. Only the
-    surroundings of the atlas brain count, since scans differ in how much of face and neck they show.
+    Works where a network fails, at the price of individual detail: Dice .94 to .96 with the masks of upright heads.
+    Only the surroundings of the atlas brain count, since scans differ in how much of face and neck they show.
 
     Args:
         head: T1 with skull of the atlas.
