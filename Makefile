@@ -10,8 +10,9 @@ SETTINGS := setup.cfg pyproject.toml constraints.txt
 demo: $(VENV)/.demo
 	$(BIN)/lesionless demo --out runs/demo
 
+# A process a core, each with one thread: more threads than cores wait for each other.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 check: $(VENV)/.check
 	$(BIN)/ruff check .

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +15,8 @@ from rich.markup import escape
 from preprocessing import datasets
 from preprocessing.batch import Batch, ask, recall, states
 from preprocessing.errors import PreprocessingError
-from preprocessing.scan import SUFFIXES, Scan
-from preprocessing.splits import read_split
-from preprocessing.survey import summary, survey, write_findings
+from preprocessing.scan import SUFFIXES
+from preprocessing.survey import find
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -166,31 +164,6 @@ def phantom(
 def slice_count(text: str) -> int | str:
     """The number of slices, or a word that the configuration knows."""
     return int(text) if text.lstrip("-").isdigit() else text
-
-
-def find(
-    names: Sequence[str],
-    roots: Sequence[Path],
-    flair_like: bool = False,
-    modality: str | None = None,
-    split: Path | None = None,
-    out: Path | None = None,
-) -> list[Scan]:
-    """The scans of one or several data sets, each in its folder, split by a file or not.
-
-    What is missing or unknown is said on stderr, and listed in `findings.tsv` below `out`.
-
-    Raises:
-        PreprocessingError: see `survey` and `read_split`.
-    """
-    scans, findings = survey(names, roots, modality)
-    for line in summary(findings):
-        Console(stderr=True).print(line, soft_wrap=True, markup=False, highlight=False)
-    scans = [replace(scan, flair_like=True) if flair_like and scan.modality == "T1" else scan for scan in scans]
-    scans = scans if split is None else read_split(split, scans)
-    if out is not None:
-        write_findings(out / "findings.tsv", findings)
-    return scans
 
 
 def start(batch: Batch, out: Path, failed_only: bool = False) -> None:

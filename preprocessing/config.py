@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing.errors import PreprocessingError
+from preprocessing.files import sha256_file, sha256_json
 
 Config = dict[str, Any]
-PACKAGES = ("lesionless", "antspyx", "deepbet", "monai", "nibabel", "numpy", "scipy", "torch")
+PACKAGES = (
+    *("lesionless", "antspyx", "deepbet", "intensity-normalization", "monai", "nibabel", "numpy", "scikit-image"),
+    *("scipy", "simpleitk", "torch"),
+)
 
 
 def available() -> list[str]:
@@ -75,6 +79,21 @@ def _read(path: Path) -> Config:
     if not isinstance(content, dict):
         raise PreprocessingError(f"{path}: not a configuration (it has no keys)")
     return content
+
+
+def resolve(config: Config, atlas: Path | None) -> tuple[Config, str]:
+    """The configuration with the paths of the atlas, and the SHA-256 of all files that it names.
+
+    Raises:
+        PreprocessingError: see `ensure_atlas`, or a value that the steps refuse.
+    """
+    from preprocessing.atlas import ensure_atlas
+
+    found = ensure_atlas(atlas)
+    resolved = {**config, "atlas": found.config}
+    for part in ("steps", "pseudo_volume"):
+        build(resolved, part)
+    return resolved, sha256_json([found.space, *map(sha256_file, (*found.files, *named_files(config)))])
 
 
 def build(config: Config, part: str) -> Callable[[Any], Any]:

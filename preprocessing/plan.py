@@ -8,7 +8,7 @@ from pathlib import Path
 
 from preprocessing import ledger
 from preprocessing.batch import Batch
-from preprocessing.run import resolve
+from preprocessing.config import resolve
 from preprocessing.scan import Scan
 from preprocessing.slice_arrays import expected_bytes
 

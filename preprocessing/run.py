@@ -14,10 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from preprocessing import batch as batches
 from preprocessing import ledger
 from preprocessing.batch import Batch
-from preprocessing.config import Config, build, named_files
+from preprocessing.config import Config, resolve
 from preprocessing.errors import PreprocessingError
 from preprocessing.executors import WORKER_DIED, Executor, executor_named
-from preprocessing.files import locked, remove_temporaries, sha256_file, sha256_json
+from preprocessing.files import locked, remove_temporaries, sha256_json
 from preprocessing.ledger import Record, Request
 from preprocessing.manifest import write_manifest
 from preprocessing.qc.ratings import excluded as excluded_by
@@ -26,15 +26,8 @@ from preprocessing.splits import assign
 from preprocessing.task import process
 
 LOCK = "lock"
-KEPT = (
-    "id",
-    "state",
-    "reason",
-    "key",
-    "input_sha256",
-    "checks",
-    "areas",
-)  # of a record, for the manifest; the rest is on disk
+# Of a record, for the manifest; the rest is on disk.
+KEPT = ("id", "state", "reason", "key", "input_sha256", "checks", "areas")
 
 
 @dataclass(frozen=True)
@@ -123,21 +116,6 @@ def prepare_batch(batch: Batch, out: Path, *, failed_only: bool = False, progres
         manifest, left_out = write_manifest(out, batch.name, batch.scans, usable, split, config, provenance, executor)
     reasons = {record["id"]: record["reason"] for record in failed}
     return Prepared(manifest, len(todo), len(done), waiting, reasons, left_out)
-
-
-def resolve(config: Config, atlas: Path | None) -> tuple[Config, str]:
-    """The configuration with the paths of the atlas, and the SHA-256 of all files that it names.
-
-    Raises:
-        PreprocessingError: see `ensure_atlas`, or a value that the steps refuse.
-    """
-    from preprocessing.atlas import ensure_atlas
-
-    found = ensure_atlas(atlas)
-    resolved = {**config, "atlas": found.config}
-    for part in ("steps", "pseudo_volume"):
-        build(resolved, part)
-    return resolved, sha256_json([found.space, *map(sha256_file, (*found.files, *named_files(config)))])
 
 
 def _config_digest(config: Config, atlas: str) -> str:

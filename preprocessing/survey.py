@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import translate
 from itertools import groupby
 from pathlib import Path
+
+from rich.console import Console
 
 from preprocessing.datasets import adapter, choose, find_all
 from preprocessing.datasets._files import absolute, walk
 from preprocessing.errors import PreprocessingError
 from preprocessing.files import write_bytes
 from preprocessing.scan import Scan
+from preprocessing.splits import read_split
 
 _ALWAYS = ("*/.*", "*/README*", "*/LICENSE*", "*/License*", "*.md", "*.pdf")
 _FIRST = 3  # names that a summary shows
@@ -32,6 +35,31 @@ class Finding:
     dataset: str
     what: str
     where: str
+
+
+def find(
+    names: Sequence[str],
+    roots: Sequence[Path],
+    flair_like: bool = False,
+    modality: str | None = None,
+    split: Path | None = None,
+    out: Path | None = None,
+) -> list[Scan]:
+    """The scans of one or several data sets, each in its folder, split by a file or not.
+
+    What is missing or unknown is said on stderr, and listed in `findings.tsv` below `out`.
+
+    Raises:
+        PreprocessingError: see `survey` and `read_split`.
+    """
+    scans, findings = survey(names, roots, modality)
+    for line in summary(findings):
+        Console(stderr=True).print(line, soft_wrap=True, markup=False, highlight=False)
+    scans = [replace(scan, flair_like=True) if flair_like and scan.modality == "T1" else scan for scan in scans]
+    scans = scans if split is None else read_split(split, scans)
+    if out is not None:
+        write_findings(out / "findings.tsv", findings)
+    return scans
 
 
 def survey(

@@ -61,13 +61,11 @@ class Job:
 
     def paths(self) -> dict[str, Path]:
         """The subject's volumes by kind."""
-        found = {
-            "image": self.sidecar.with_suffix(".nii.gz"),
-            "brain": self.out / "derivatives/truth" / self.name / "anat" / f"{self.name}_desc-brain_mask.nii.gz",
-        }
+        truth = self.out / "derivatives/truth" / self.name / "anat" / f"{self.name}_desc-brain_mask.nii.gz"
+        found = {"image": self.sidecar.with_suffix(".nii.gz"), "brain": truth}
         if self.group == LESION:
-            name = f"{self.name}_label-lesion_mask.nii.gz"
-            found["lesion"] = self.out / "derivatives/lesions" / self.name / "anat" / name
+            anat = self.out / "derivatives/lesions" / self.name / "anat"
+            found["lesion"] = anat / f"{self.name}_label-lesion_mask.nii.gz"
         return found
 
 
@@ -101,8 +99,7 @@ def write_cohort(
         `out`. `participants.tsv` lists the subjects of this call and is written last.
 
     Raises:
-        PreprocessingError: counts or seed below 0, no subject at all, an unknown modality, a folder with other content,
-            no atlas.
+        PreprocessingError: counts or seed below 0, no subject, an unknown modality, other content in `out`, no atlas.
     """
     _check(out, healthy, lesion, seed, modality)
     with tempfile.TemporaryDirectory() as spare:

@@ -17,6 +17,7 @@ import numpy as np
 
 from preprocessing import ledger
 from preprocessing.batch import recall
+from preprocessing.config import resolve
 from preprocessing.errors import PreprocessingError
 from preprocessing.files import write_bytes
 from preprocessing.grid import Volume, load_grid
@@ -26,7 +27,6 @@ from preprocessing.qc.checks import Check, Limit, assess, measured, read_limits,
 from preprocessing.qc.head import strided
 from preprocessing.qc.ratings import NAME, RATINGS, read_ratings
 from preprocessing.qc.viewer import niivue
-from preprocessing.run import resolve
 
 PAGE = "qc.html"
 STRIDE = 2  # atlas voxels between those of the viewer

@@ -9,9 +9,8 @@ import pytest
 import yaml
 
 from preprocessing.atlas import Atlas
-from preprocessing.config import available, build, load_config, named_files, steps, versions
+from preprocessing.config import available, build, load_config, named_files, resolve, steps, versions
 from preprocessing.errors import PreprocessingError
-from preprocessing.run import resolve
 
 
 def test_base_comes_with_the_package() -> None:
