@@ -32,13 +32,19 @@ class SelectLesiond(Transform):
         background: the values that are not; any other value is refused.
         probability: smallest probability of a lesion voxel, in (0, 1].
         inside: smallest share of the lesion inside the brain; less of it is the label of another scan.
+        erode: voxels of the rim that are taken away in each slice, as the published code for CT does; 0: none.
 
     Raises:
         PreprocessingError: a value that no rule names, or too much of the lesion is outside the brain.
     """
 
     def __init__(
-        self, values: str | Sequence[int], background: Sequence[int], probability: float, inside: float
+        self,
+        values: str | Sequence[int],
+        background: Sequence[int],
+        probability: float,
+        inside: float,
+        erode: int = 0,
     ) -> None:
         if isinstance(values, str) and values != ANY:
             raise PreprocessingError(f"lesion values {values!r} must be {ANY!r} or a list of whole numbers")
@@ -46,12 +52,15 @@ class SelectLesiond(Transform):
         self.background = background
         self.probability = probability
         self.inside = inside
+        self.erode = erode
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         if "lesion" not in data:
             return dict(data)
         path, label = data["scan"].lesion, data["lesion"]
         lesion = self._select(path, label[0].numpy())
+        if self.erode:
+            lesion = lesion * ndimage.binary_erosion(lesion > 0, np.ones((3, 3, 1)), iterations=self.erode)
         checks = self._check(path, lesion > 0, data["brain"][0].numpy() > 0)
         tensor = MetaTensor(torch.from_numpy(lesion)[None], affine=label.affine)
         return {**data, "lesion": tensor, "checks": {**data.get("checks", {}), **checks}}

@@ -114,6 +114,14 @@ def test_a_scan_without_a_label_passes() -> None:
     assert SelectLesiond("any", [0], 0.5, 0.7)({"image": 1}) == {"image": 1}
 
 
+def test_the_rim_is_eroded_in_each_slice_where_asked() -> None:
+    label = np.zeros((9, 9, 3))
+    label[1:8, 1:8, 1:] = 1
+    kept = np.zeros((9, 9, 3))
+    kept[3:6, 3:6, 1:] = 1
+    np.testing.assert_array_equal(selected(label, erode=2)["lesion"][0].numpy(), kept)
+
+
 def test_every_value_arrives_or_the_scan_fails() -> None:
     label = Volume(CLASSES, np.diag([0.5, 0.5, 0.5, 1]))
     same = Volume(CLASSES * 0, label.affine)
