@@ -93,31 +93,34 @@ class RegisterToAtlasd(Transform):
         atlas = Path(str(self.atlas.get(scan.modality) or self.atlas["other"]))
         fixed, coarse = (_atlas_copy(atlas, self.mask, spacing) for spacing in (self.spacing_mm, self.coarse_mm))
         moving = working_copy(image, brain, self.spacing_mm)
-        start = self._start(scan.image, coarse, working_copy(image, brain, self.coarse_mm))
+        start, turned = self._start(scan.image, coarse, working_copy(image, brain, self.coarse_mm))
         transform = affine_ants(fixed, moving, start, self.options)
         checks = self._agreement(brain, transform)
         if not (whole := self._plausible(checks) and checks["mask_dice"] >= self.mask_dice):
             transform = affine_ants(fixed, moving, np.eye(4), self.options, hull(moving, HULL_MARGIN_MM))
             part = self._agreement(brain, transform)
             if not (self._plausible(part) and part["inside"] >= self.inside and part["coverage"] >= self.coverage):
-                raise PreprocessingError(self._refusal(scan.image, checks, part))
+                raise PreprocessingError(turned or self._refusal(scan.image, checks, part))
             checks = part
+        elif turned:
+            raise PreprocessingError(turned)
         checks |= {"partial": float(not whole), "mutual_information_start": round(similarity(fixed, moving, start), 4)}
         checks |= self._information(scan.image, fixed, moving, transform)
         rest = {key: value for key, value in data.items() if key != "corrected"}
         return {**rest, "transform": transform, "checks": {**data.get("checks", {}), **checks}}
 
-    def _start(self, path: Path, fixed: Volume, moving: Volume) -> np.ndarray:
+    def _start(self, path: Path, fixed: Volume, moving: Volume) -> tuple[np.ndarray, str | None]:
+        """The best start near the header's orientation, and what speaks against that orientation."""
         upright = best_start(fixed, moving, self.angles)
         turned = best_turned_start(fixed, moving, self.angles)
         ratio = similarity(fixed, moving, turned) / similarity(fixed, moving, upright)
-        if ratio > self.turned:
-            codes = "".join(nib.aff2axcodes(np.linalg.inv(turned)))
-            raise PreprocessingError(
-                f"{path}: wrong orientation code, or not a brain: the axes that the header calls RAS look like {codes} "
-                f"(mutual information {ratio:.2f} times that of the header's orientation; at most {self.turned:g})"
-            )
-        return upright
+        if ratio <= self.turned:
+            return upright, None
+        codes = "".join(nib.aff2axcodes(np.linalg.inv(turned)))
+        return upright, (
+            f"{path}: wrong orientation code, or not a brain: the axes that the header calls RAS look like {codes} "
+            f"(mutual information {ratio:.2f} times that of the header's orientation; at most {self.turned:g})"
+        )
 
     def _information(self, path: Path, fixed: Volume, moving: Volume, transform: np.ndarray) -> dict[str, float]:
         tissue = similarity(fixed, moving, transform, tissue=True)
