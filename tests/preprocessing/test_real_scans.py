@@ -47,7 +47,7 @@ def test_every_lesion_scan_goes_through(shared_data: Path, tmp_path: Path) -> No
     scans = [scan for folder, name in folders.items() for scan in find_scans(name, shared_data / folder)]
     prepared = prepare(scans, tmp_path, "real", workers=2, progress=False)
     assert prepared.failures == {}
-    records = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "ledger").glob("*.json")}
+    records = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "ledger").glob("sub-*.json")}
     whole = {name: record["checks"]["mask_dice"] for name, record in records.items() if not record["checks"]["partial"]}
     assert len(records) == 9
     assert set(records) - set(whole) == {"sub-brats2013pat00061"}  # its back third is not in the image
