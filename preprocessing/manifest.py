@@ -46,21 +46,15 @@ def write_manifest(
     shape = load_grid(Path(config["atlas"]["brain"])).array.shape
     z = {scan.id: _scan_slices(scan, records[scan.id], config, shape) for scan in usable}
     left_out = _left_out(usable, records, z, split, config, shape)
-    scans = [scan for scan in usable if scan.id not in {scan["id"] for scan in left_out}]
+    small = {scan["id"] for scan in left_out}
+    scans = [scan for scan in usable if scan.id not in small]
     geometry, items = _geometry(config), _items(scans, records, z, split, config["atlas"]["space"])
     check_items(items)
     old, path = read(out / "dataset.json"), out / "dataset.json"
     request = sha256_json([items, geometry, [records[scan.id]["key"] for scan in scans], config["pseudo_volume"]])
-    if old is not None and old["provenance"]["request"] == request and in_place(out, old["splits"]):
-        splits = old["splits"]
-    else:
-        splits = write_splits(out, scans, items, config, executor)
+    splits = _unchanged(out, old, request) or write_splits(out, scans, items, config, executor)
     content = {
-        **FORMAT,
-        "name": name,
-        "simulated": any(scan.simulated for scan in scans),
-        "modality": scans[0].contrast,
-        "space": config["atlas"]["space"],
+        **_identity(name, scans, config),
         **geometry,
         "min_lesion_share": config["min_lesion_share"],
         "splits": splits,
@@ -73,6 +67,20 @@ def write_manifest(
         derivatives.write_description(out, name, content["simulated"], content["space"])
         write_json(path, content)
     return path, len(left_out)
+
+
+def _unchanged(out: Path, old: Record | None, request: str) -> dict[str, Any] | None:
+    """The splits of the manifest that is there, if it answers the same request and its arrays are in place."""
+    if old is None or old["provenance"]["request"] != request or not in_place(out, old["splits"]):
+        return None
+    splits: dict[str, Any] = old["splits"]
+    return splits
+
+
+def _identity(name: str, scans: Sequence[Scan], config: Config) -> dict[str, Any]:
+    simulated, modality = any(scan.simulated for scan in scans), scans[0].contrast
+    space = config["atlas"]["space"]
+    return {**FORMAT, "name": name, "simulated": simulated, "modality": modality, "space": space}
 
 
 def check_items(items: Sequence[dict[str, Any]]) -> None:
