@@ -82,7 +82,7 @@ def make_step(name: str, size: int, batch_size: int, device: str) -> Step:
     forward: Callable[..., Any] = lambda image, net: net(image)  # noqa: E731
     if precision != "fp32":
         network, forward = network.to(memory_format=torch.channels_last), Forward(precision)
-    loss, optimizer = objective(kind, network), torch.optim.Adam(network.parameters(), 1e-5)
+    loss, optimizer = objective(kind, network), torch.optim.Adam(network.parameters(), 1e-5, fused=precision != "fp32")
     image = torch.rand(batch_size, 1, size, size, device=device)
     batch = {"image": image, "brain": torch.ones_like(image, dtype=torch.bool)}
 

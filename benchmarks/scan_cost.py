@@ -1,4 +1,4 @@
-"""Cost of preparing a scan, beside `brainles-preprocessing`: `python -m benchmarks.preprocessing --brainles DIR`.
+"""Cost of preparing a scan, beside `brainles-preprocessing`: `python benchmarks/scan_cost.py --brainles DIR`.
 
 Prints a markdown table: CPU seconds of each step and the peak memory up to it, for every scan in a process of its own
 with one thread. The other tool registers the head to the head of the atlas by its ANTs registration (as published:
@@ -99,8 +99,7 @@ def in_process(tool: str, brainles: Path, image: Path, modality: str) -> list[Ro
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONPATH": path}
     command = [
         sys.executable,
-        "-m",
-        "benchmarks.preprocessing",
+        __file__,
         "--brainles",
         str(brainles),
         "--tool",
