@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,8 @@ import bundles
 from pipeline.data import load_manifest
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import run_leaderboard
+from pipeline.metrics import ScoreHistogram, average_precision
+from pipeline.report.ablation_pictures import PICTURES
 
 FOLDER = bundles.ROOT / "base" / "ablations"
 
@@ -28,10 +31,11 @@ def load_ablation(name: str) -> dict[str, Any]:
     """An installed ablation, or one of one's own given by path (`*.yaml`).
 
     Keys: `figure`, a column of metrics.csv; `grids`, a list of mappings from `method` and any key of the configuration
-    to values, all combinations of which are run; `published`, values of the figure by method, printed beside.
+    to values, all combinations of which are run; `published`, values of the figure by method, printed beside; `mixins`
+    that every setting gets; `picture`, one of `pipeline.report.ablation_pictures`, drawn of each data set.
 
     Raises:
-        PipelineError: no such ablation; the message lists the choices. A grid without `method`.
+        PipelineError: no such ablation or picture; the message lists the choices. A grid without `method`.
     """
     path = Path(name) if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
     if not path.is_file():
@@ -41,6 +45,8 @@ def load_ablation(name: str) -> dict[str, Any]:
     plan: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not all("method" in grid for grid in plan["grids"]):
         raise PipelineError(f"{path}: every grid needs the key 'method', a list of methods")
+    if plan.get("picture", next(iter(PICTURES))) not in PICTURES:
+        raise PipelineError(f"{path}: unknown picture '{plan['picture']}'; available: {', '.join(PICTURES)}")
     return plan
 
 
@@ -64,33 +70,37 @@ def run_ablation(
 ) -> pd.DataFrame:
     """Run all settings of an ablation on every dataset, and write `out/ablation.csv`; stopped, it goes on where it was.
 
+    Of runs with the mixin `follow_maps`, `out/attention.csv` joins the figures over training. The picture that the
+    ablation asks for is `out/<dataset>.png`, drawn anew after every dataset.
+
     Args:
         name: see `load_ablation`. datasets: prepared datasets, e.g. one for each number of slices.
         override: of the configuration, for all settings.
 
     Returns:
-        One row a dataset and setting: the setting, the figure's mean and standard deviation over seeds, and what was
-        published.
+        One row a dataset and setting: the setting, the figure's mean and standard deviation over seeds, the average
+        precision on validation where there is a labelled one (to choose by), and what was published.
     """
-    plan = load_ablation(name)
-    figure, rows = plan["figure"], []
+    plan, out = load_ablation(name), Path(out)
+    mixins = ",".join([*plan.get("mixins", []), *filter(None, mixins.split(","))])
+    rows: list[dict[str, Any]] = []
+    followed: list[pd.DataFrame] = []
     for dataset in datasets:
         manifest = load_manifest(dataset)
+        where = {"dataset": manifest["name"], "slices": manifest["slices"], "image_size": manifest["image_size"]}
         for setting in settings(plan["grids"]):
-            where = {"dataset": manifest["name"], "slices": manifest["slices"]}
-            values = _values(
-                figure, setting, dataset, Path(out) / _folder({**where, **setting}), seeds, mixins, override
-            )
-            spread = {figure: values.mean(), f"{figure}_sd": values.std(), "seeds": len(values)}
-            rows.append({**where, **setting, **spread, "published": plan.get("published", {}).get(setting["method"])})
-    table = pd.DataFrame(rows)
-    temporary = Path(out) / "ablation.tmp"
-    table.to_csv(temporary, index=False)
-    temporary.replace(Path(out) / "ablation.csv")
-    return table
+            folder = out / _folder({**where, **setting})
+            row = _row(plan["figure"], setting, dataset, folder, seeds, mixins, override)
+            rows.append({**where, **setting, **row, "published": plan.get("published", {}).get(setting["method"])})
+            followed += _followed({**where, "simulated": manifest["simulated"], **setting}, folder, seeds)
+        if "picture" in plan:
+            _draw(plan, pd.concat(followed), where, out)
+    if followed:
+        _write(pd.concat(followed), out / "attention.csv")
+    return _write(pd.DataFrame(rows), out / "ablation.csv")
 
 
-def _values(
+def _row(
     figure: str,
     setting: dict[str, Any],
     dataset: str | Path,
@@ -98,12 +108,45 @@ def _values(
     seeds: Sequence[int],
     mixins: str,
     override: dict[str, Any],
-) -> pd.Series:
+) -> dict[str, Any]:
     given = {**override, **{key: value for key, value in setting.items() if key != "method"}}
     results = run_leaderboard([setting["method"]], dataset, folder, seeds, mixins, **given)
     if figure not in results:
         raise PipelineError(f"unknown figure '{figure}'; available: {', '.join(results.select_dtypes('number'))}")
-    return results[results["seed"].isin(seeds)][figure]
+    values = results[results["seed"].isin(seeds)][figure]
+    row = {figure: values.mean(), f"{figure}_sd": values.std(), "seeds": len(values)}
+    validation = [run / "validation.npz" for run in _runs(folder, seeds) if (run / "validation.npz").is_file()]
+    precisions = [average_precision(ScoreHistogram.load(path).pooled()).value for path in validation]
+    return row | ({"validation_auprc": mean(precisions)} if precisions else {})
+
+
+def _runs(folder: Path, seeds: Sequence[int]) -> list[Path]:
+    return [run for seed in seeds for run in sorted(folder.glob(f"*/seed-{seed}"))]
+
+
+def _followed(columns: dict[str, Any], folder: Path, seeds: Sequence[int]) -> list[pd.DataFrame]:
+    """What `FollowMaps` wrote in each run of a setting, with the setting."""
+    found = []
+    for run in _runs(folder, seeds):
+        if (run / "attention.csv").is_file():
+            table = pd.read_csv(run / "attention.csv")
+            found.append(table.assign(**columns, seed=int(run.name.removeprefix("seed-"))))
+    return found
+
+
+def _draw(plan: dict[str, Any], followed: pd.DataFrame, where: dict[str, Any], out: Path) -> None:
+    of_dataset = followed[(followed[list(where)] == pd.Series(where)).all(axis=1)]
+    path = out / f"{_folder(where)}.png"
+    temporary = path.with_name(f".{path.name}")
+    PICTURES[plan["picture"]](of_dataset, plan["grids"]).savefig(temporary, dpi=150)
+    temporary.replace(path)
+
+
+def _write(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    temporary = path.with_suffix(".tmp")
+    table.to_csv(temporary, index=False)
+    temporary.replace(path)
+    return table
 
 
 def _folder(setting: dict[str, Any]) -> str:

@@ -15,13 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch.nn.functional import interpolate
+from torch.nn.functional import instance_norm, interpolate
 
 from pipeline.errors import PipelineError
 
 STAGES = (1, 2, 3, 4)
 WEIGHTINGS = ("gradients", "none")
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"sigmoid": torch.sigmoid, "none": lambda a: a}
+CHANNEL_NORMALISATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "none": lambda features: features,
+    "instance": instance_norm,
+}
 
 
 def check_choice(name: str, value: object, choices: tuple) -> None:
@@ -35,18 +39,23 @@ def enlarge(attention: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
     return interpolate(attention, size=size, mode="bilinear", align_corners=True)
 
 
-def activation_map(features: torch.Tensor, size: tuple[int, ...], activation: str = "none") -> torch.Tensor:
+def activation_map(
+    features: torch.Tensor, size: tuple[int, ...], activation: str = "none", normalisation: str = "none"
+) -> torch.Tensor:
     """Mean over the channels, enlarged to the image (Silva-Rodríguez 2022, Eq. 6): `a = mean_k f_k`.
 
     Args:
         features: [N, K, h, w], output of one residual stage.
         size: (H, W) of the image; bilinear, align_corners=True.
         activation: `none`, or `sigmoid` before it is enlarged.
+        normalisation: `none` (the paper), where strong channels decide; or `instance`, `(f_k − mean f_k) / sd f_k` over
+            the positions of each image before the mean: every channel that varies has the same say, and what is left
+            is relative to the image's own slice.
 
     Returns:
         [N, 1, H, W], float32 or finer.
     """
-    mean = at_least_float32(features).mean(dim=1, keepdim=True)
+    mean = CHANNEL_NORMALISATIONS[normalisation](at_least_float32(features)).mean(dim=1, keepdim=True)
     return enlarge(ACTIVATIONS[activation](mean), size)
 
 

@@ -78,6 +78,7 @@ class SliceDataset(Dataset):
         manifest = load_manifest(dataset_dir)
         if split not in manifest["splits"]:
             raise PipelineError(f"unknown split '{split}' in {dataset_dir}; available: {', '.join(manifest['splits'])}")
+        self.split = split
         self.spacing = tuple(manifest["spacing_mm"][:2])
         self.erosion_mm = erosion_mm
         self.erosion_px = erosion_px

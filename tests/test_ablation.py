@@ -58,12 +58,36 @@ def test_the_command_prints_the_table(plan: str, tiny_dataset: Path, tmp_path: P
     assert "intensity" in done.output and "0.725" in done.output
 
 
+FOLLOWED = """
+figure: auprc
+mixins: [follow_maps]
+picture: over_training
+grids:
+  - {method: [amcons], constraint_weight: [0.0, 300.0], attention_stage: [1]}
+  - {method: [amcons], constraint_weight: [300.0], attention_stage: [1, 2]}
+"""
+
+
+def test_maps_are_followed_in_every_setting_and_drawn_once_a_dataset(tiny_dataset: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "followed.yaml", tmp_path / "out"
+    path.write_text(FOLLOWED)
+    table = run_ablation(str(path), [tiny_dataset], out, max_epochs=1, precision="fp32")
+    followed = pd.read_csv(out / "attention.csv")
+    keys = ["constraint_weight", "attention_stage"]
+    assert followed[keys].drop_duplicates().values.tolist() == [[0, 1], [300, 1], [300, 2]]
+    assert len(followed) == 3 * 2 * 4 and set(followed["split"]) == {"validation"}
+    at_end = followed[(followed["epoch"] == 1) & (followed["stage"] == followed["attention_stage"])]
+    assert table["validation_auprc"].tolist() == pytest.approx(at_end["auprc"].tolist(), abs=5e-3)
+    (picture,) = out.glob("*.png")
+    assert picture.name == "dataset=tiny_slices=3_image_size=32.png" and picture.read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("name", available_ablations())
 def test_installed_ablations_name_methods_and_keys_that_exist(name: str, tiny_dataset: Path) -> None:
     plan = load_ablation(name)
     found = settings(plan["grids"])
     for setting in found:
-        MethodWorkflow(dataset_dir=str(tiny_dataset), **setting)
+        MethodWorkflow(dataset_dir=str(tiny_dataset), mixins=plan.get("mixins", []), **setting)
     assert set(plan.get("published", {})) <= {setting["method"] for setting in found}
 
 
@@ -74,11 +98,16 @@ def test_the_grid_of_figure_3() -> None:
 
 
 def test_mistakes_are_refused_with_the_choices(tiny_dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match="unknown ablation 'fig8'; available: fig3, fig6, fig7, table2"):
+    with pytest.raises(
+        PipelineError, match="unknown ablation 'fig8'; available: fig3, fig6, fig7, table2, when_constraint_helps"
+    ):
         load_ablation("fig8")
     (tmp_path / "a.yaml").write_text("figure: auprc\ngrids: [{beta: [1]}]")
     with pytest.raises(PipelineError, match="every grid needs the key 'method'"):
         load_ablation(str(tmp_path / "a.yaml"))
+    (tmp_path / "c.yaml").write_text("figure: auprc\npicture: pie\ngrids: [{method: [vae]}]")
+    with pytest.raises(PipelineError, match="unknown picture 'pie'; available: over_training"):
+        load_ablation(str(tmp_path / "c.yaml"))
     (tmp_path / "b.yaml").write_text("figure: ap\ngrids: [{method: [intensity]}]")
     with pytest.raises(PipelineError, match="unknown figure 'ap'; available: .*auprc"):
         run_ablation(str(tmp_path / "b.yaml"), [tiny_dataset], tmp_path / "out")

@@ -154,6 +154,20 @@ def test_min_max_ends_at_0_and_1_image_by_image_and_is_0_for_a_flat_map() -> Non
     assert found.amax(dim=(1, 2, 3)).tolist() == [1, 1, 0]
 
 
+def test_normalised_channels_have_the_same_say() -> None:
+    torch.manual_seed(0)
+    features = torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    features[:, 2] = 0.5
+    scale, shift = torch.tensor([10.0, 0.2, 1.0])[:, None, None], torch.tensor([-3.0, 5.0, 0.0])[:, None, None]
+    found = activation_map(features, (8, 8), normalisation="instance")
+    spread = features.std(dim=(2, 3), correction=0, keepdim=True).clamp_min(1e-9)
+    expected = ((features - features.mean(dim=(2, 3), keepdim=True)) / spread).mean(dim=1, keepdim=True)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        activation_map(features * scale + shift, (8, 8), normalisation="instance"), found, rtol=2e-3, atol=2e-3
+    )
+
+
 def test_half_precision_is_widened_and_double_kept() -> None:
     given = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
     widened = [at_least_float32(torch.zeros(1, dtype=dtype)).dtype for dtype in given]

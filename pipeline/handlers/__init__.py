@@ -4,6 +4,7 @@ from pipeline.handlers.calibrate import Calibrate
 from pipeline.handlers.card import protocol_card
 from pipeline.handlers.checkpoint import ResumableCheckpoint
 from pipeline.handlers.constraint_schedule import ConstraintSchedule
+from pipeline.handlers.follow_maps import FollowMaps
 from pipeline.handlers.maps import MapWriter
 from pipeline.handlers.results import Results
 from pipeline.handlers.score_histogram import ScoreHistogramHandler
@@ -13,6 +14,7 @@ from pipeline.handlers.tuning import HealthyObjective, LabelledPrecision, Tuning
 __all__ = [
     "Calibrate",
     "ConstraintSchedule",
+    "FollowMaps",
     "HealthyObjective",
     "LabelledPrecision",
     "MapWriter",

@@ -9,6 +9,7 @@ from monai.inferers import Inferer
 
 from pipeline.attention import (
     ACTIVATIONS,
+    CHANNEL_NORMALISATIONS,
     STAGES,
     WEIGHTINGS,
     activation_map,
@@ -24,16 +25,19 @@ NORMALISATIONS = ("minmax", *ACTIVATIONS)
 
 
 class ActivationMap(Inferer):
-    """The raw activation map of one residual stage (Silva-Rodríguez 2022, Eq. 6), not normalised.
+    """The raw activation map of one residual stage (Silva-Rodríguez 2022, Eq. 6), itself not normalised.
 
     Args:
         stage: residual stage of the encoder, 1–4. chunk: slices at work at a time.
+        normalisation: of the channels before their mean: `none` or `instance`, see `pipeline.attention.activation_map`.
     """
 
-    def __init__(self, stage: int = 1, chunk: int | None = CHUNK) -> None:
+    def __init__(self, stage: int = 1, chunk: int | None = CHUNK, normalisation: str = "none") -> None:
         super().__init__()
         check_choice("attention stage", stage, STAGES)
+        check_choice("channel normalisation", normalisation, tuple(CHANNEL_NORMALISATIONS))
         self.stage = stage
+        self.normalisation = normalisation
         self.chunk = chunk
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -41,7 +45,8 @@ class ActivationMap(Inferer):
         return by_chunks(lambda part: self._map(part, network), inputs, self.chunk)
 
     def _map(self, image: torch.Tensor, network: Any) -> torch.Tensor:
-        return activation_map(network.features(image)[self.stage - 1], image.shape[-2:])
+        features = network.features(image)[self.stage - 1]
+        return activation_map(features, image.shape[-2:], normalisation=self.normalisation)
 
 
 class GradCAM(Inferer):

@@ -8,7 +8,15 @@ import torch
 from ignite import distributed as idist
 from torch import nn
 
-from pipeline.attention import ACTIVATIONS, STAGES, WEIGHTINGS, activation_map, check_choice, grad_cam
+from pipeline.attention import (
+    ACTIVATIONS,
+    CHANNEL_NORMALISATIONS,
+    STAGES,
+    WEIGHTINGS,
+    activation_map,
+    check_choice,
+    grad_cam,
+)
 from pipeline.losses.regions import REGIONS
 from pipeline.networks.autoencoder import AutoencoderOutput
 
@@ -40,21 +48,27 @@ class ActivationEntropy(nn.Module):
         stage: residual stage of the encoder whose activation map is used, 1–4.
         region: of the softmax: `brain` of each image, `batch_mask` or `frame`, see `pipeline.losses.regions`.
         activation: of the map before the softmax: `none` or `sigmoid`.
+        normalisation: of the channels before their mean: `none` or `instance`, see `pipeline.attention.activation_map`.
 
     Source: Silva-Rodríguez et al. 2022, Eqs. 6–8 (AMCons).
     """
 
-    def __init__(self, stage: int = 1, region: str = "brain", activation: str = "none") -> None:
+    def __init__(
+        self, stage: int = 1, region: str = "brain", activation: str = "none", normalisation: str = "none"
+    ) -> None:
         super().__init__()
         check_choice("attention stage", stage, STAGES)
         check_choice("region", region, tuple(REGIONS))
         check_choice("activation", activation, tuple(ACTIVATIONS))
+        check_choice("channel normalisation", normalisation, tuple(CHANNEL_NORMALISATIONS))
         self.stage = stage
         self.region = region
         self.activation = activation
+        self.normalisation = normalisation
 
     def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
-        attention = activation_map(output.features[self.stage - 1], batch["image"].shape[-2:], self.activation)
+        size, features = batch["image"].shape[-2:], output.features[self.stage - 1]
+        attention = activation_map(features, size, self.activation, self.normalisation)
         return -spatial_entropy(attention, REGIONS[self.region](batch)).mean()
 
 

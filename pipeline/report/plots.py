@@ -80,7 +80,14 @@ def _by_precision(results: pd.DataFrame) -> pd.DataFrame:
 
 def _axes(size: tuple[float, float], theme: Theme) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size, facecolor=theme.paper, layout="constrained")
-    ax = figure.add_subplot(facecolor=theme.paper)
+    ax = figure.add_subplot()
+    style_axes(ax, theme)
+    return figure, ax
+
+
+def style_axes(ax: Axes, theme: Theme) -> None:
+    """Grid, ticks and colours of every plot."""
+    ax.set_facecolor(theme.paper)
     ax.grid(color=theme.grid, linewidth=0.7)
     ax.set_axisbelow(True)
     ax.tick_params(colors=theme.ink, length=0, pad=5, labelsize=9)
@@ -88,7 +95,6 @@ def _axes(size: tuple[float, float], theme: Theme) -> tuple[Figure, Axes]:
         label.set(color=theme.ink, size=9)
     for spine in ax.spines.values():
         spine.set_color(theme.grid)
-    return figure, ax
 
 
 def _styles(results: pd.DataFrame, theme: Theme) -> dict[str, dict[str, Any]]:

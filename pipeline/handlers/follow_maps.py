@@ -1,0 +1,125 @@
+"""Attention maps followed over training: what each residual stage of an encoder shows, epoch by epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from ignite import distributed as idist
+from ignite.engine import Engine, Events
+from monai.data import DataLoader
+
+from pipeline.attention import STAGES, activation_map, grad_cam, min_max
+from pipeline.data import ScanBatches, SliceDataset
+from pipeline.losses import spatial_entropy
+from pipeline.metrics import ScoreHistogram, average_precision
+
+Pixels = dict[str, torch.Tensor]
+
+
+class FollowMaps:
+    """Figures of the activation maps of all stages, before training (epoch 0) and after each epoch, in a CSV.
+
+    One row an epoch and stage. `auprc`: average precision of all support pixels of the scans; `gradcam_auprc`: that of
+    the Grad-CAM, min-max normalised in each slice. `intensity_correlation`, `gradcam_correlation`: Pearson's, over the
+    same pixels, of the map with the image and with the Grad-CAM before its sigmoid. `entropy_gap`: `log|B| − H` in
+    nats, B the brain, mean over slices. `split`, `scans`: what was followed. All stages come from one pass through the
+    encoder. Rows of epochs that are trained again are replaced.
+
+    Args:
+        path: of the CSV. network: has `encode`; measured in evaluation mode, without drawing random numbers.
+        dataset: the scans, with their support. scans: how many of them at most, spread evenly.
+        normalisation: of the channels, as in the loss, see `activation_map`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        network: Any,
+        dataset: SliceDataset,
+        device: torch.device,
+        scans: int = 8,
+        normalisation: str = "none",
+    ) -> None:
+        self.path = Path(path)
+        self.network = network
+        self.dataset = dataset
+        self.device = device
+        self.scans = scans
+        self.normalisation = normalisation
+
+    def attach(self, engine: Engine) -> None:
+        """Attach before the checkpoint, so that an epoch that was saved was also measured."""
+        engine.add_event_handler(Events.EPOCH_STARTED(once=1), lambda _: self._write(0))
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda _: self._write(engine.state.epoch))
+
+    def _write(self, epoch: int) -> None:
+        if idist.get_rank() != 0:
+            return
+        training = self.network.training
+        self.network.eval()
+        found = figures([self._pixels(batch) for batch in self._batches()])
+        self.network.train(training)
+        where = {"epoch": epoch, "split": self.dataset.split, "scans": min(self.scans, len(self.dataset.items))}
+        earlier = pd.read_csv(self.path) if self.path.is_file() else pd.DataFrame(columns=["epoch"])
+        kept = earlier[earlier["epoch"] < epoch].to_dict("records")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".tmp")
+        pd.DataFrame([*kept, *({**where, **row} for row in found)]).to_csv(temporary, index=False)
+        temporary.replace(self.path)
+
+    def _batches(self) -> DataLoader:
+        """Whole scans, all on this rank."""
+        batches = ScanBatches(self.dataset)
+        count = len(batches.items)
+        picks = np.linspace(0, count - 1, min(self.scans, count)).round().astype(int)
+        batches.items = [batches.items[i] for i in picks]
+        return DataLoader(self.dataset, batch_sampler=batches)
+
+    def _pixels(self, batch: dict[str, Any]) -> Pixels:
+        """`map`, `cam`, `min_max` [4, P], `image`, `lesion` [P] and `gap` [4, slices] of a scan, P support pixels."""
+        image, brain, support = (batch[key].to(self.device) for key in ("image", "brain", "support"))
+        size = image.shape[-2:]
+        with torch.enable_grad():
+            mu, _, features = self.network.encode(image)
+            # the graph is kept, not differentiated: the Grad-CAMs of all stages share it
+            cams = [grad_cam(f, mu, size, activation="none", create_graph=True).detach() for f in features]
+        maps = [activation_map(f.detach(), size, normalisation=self.normalisation) for f in features]
+        pixels = brain.flatten(1).sum(dim=1).double()
+        gaps = [(pixels.log() - spatial_entropy(attention.double(), brain))[pixels > 0] for attention in maps]
+        found = {"map": maps, "cam": cams, "min_max": [min_max(cam) for cam in cams]}
+        stacked = {key: torch.stack([v[support] for v in values]).cpu() for key, values in found.items()}
+        stacked["gap"] = torch.stack(gaps).cpu()
+        return {**stacked, "image": image[support].cpu(), "lesion": batch["lesion"][batch["support"]]}
+
+
+def figures(scans: list[Pixels]) -> list[dict[str, float]]:
+    """Figures of each stage, over all scans; see FollowMaps."""
+    whole = {key: torch.cat([scan[key] for scan in scans], dim=-1) for key in scans[0]}
+    return [
+        {
+            "stage": stage,
+            "auprc": _precision(whole["map"][i], whole["lesion"]),
+            "gradcam_auprc": _precision(whole["min_max"][i], whole["lesion"]),
+            "intensity_correlation": _correlation(whole["map"][i], whole["image"]),
+            "gradcam_correlation": _correlation(whole["map"][i], whole["cam"][i]),
+            "entropy_gap": float(whole["gap"][i].mean()),
+        }
+        for i, stage in enumerate(STAGES)
+    ]
+
+
+def _precision(scores: torch.Tensor, lesion: torch.Tensor) -> float:
+    histogram = ScoreHistogram(bits=22)  # maps of deep stages hardly vary
+    histogram.update(scores[None], lesion[None], None, ["all"])
+    return average_precision(histogram.pooled()).value
+
+
+def _correlation(one: torch.Tensor, two: torch.Tensor) -> float:
+    """Pearson's; nan where one of them is flat."""
+    pair = torch.stack([one, two]).double()
+    pair = pair - pair.mean(dim=1, keepdim=True)
+    return float((pair[0] @ pair[1]) / (pair[0].norm() * pair[1].norm()))
