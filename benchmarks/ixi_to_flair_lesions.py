@@ -2,9 +2,9 @@
 
     python benchmarks/ixi_to_flair_lesions.py --data ../shared/data --out runs/ixi
 
-Preprocesses the IXI heads with skull, gives them a FLAIR-like contrast, trains, learns thresholds from held-out IXI
-heads, scores all labelled lesion scans and the healthy test heads, and prints the table. Stopped, it goes on where it
-was.
+Preprocesses the IXI heads with skull, gives them a FLAIR-like contrast, trains the methods asked for, learns thresholds
+from held-out IXI heads, scores all labelled lesion scans and the healthy test heads, and prints the table. Stopped, it
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from preprocessing.datasets import Scan, find_scans
 from preprocessing.run import prepare
 
 FLOORS = ["intensity", "histeq", "histeq_smooth", "untrained_amcons"]
+ATTENTION = "amcons,gradcamcons_log_barrier,gradcamcons_l2,pixel_l2,cavga,gradcam_d_vae"
+RECONSTRUCTION = "ae,vae,bayesian_ae,bayesian_vae,context_ae,context_vae,restoration_vae,anovaegan,fanogan,caae"
 
 
 def scans(data: Path) -> list[Scan]:
@@ -35,9 +37,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("runs/ixi"))
-    parser.add_argument("--methods", default="amcons,vae")
-    parser.add_argument("--seeds", default="0")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument(
+        "--methods", default=f"{ATTENTION},{RECONSTRUCTION}", help="separated by commas; the floors always run"
+    )
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
 
