@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from monai.data import DataLoader
 from scipy.ndimage import binary_erosion, distance_transform_edt
-from torch.utils.data import Dataset, DistributedSampler, Sampler
+from torch.utils.data import Dataset, DistributedSampler, Sampler, Subset
 
 from pipeline.errors import PipelineError
 
@@ -35,7 +35,7 @@ def load_manifest(dataset_dir: str | Path) -> dict[str, Any]:
     if found != ("lesionless-dataset", 1):
         raise PipelineError(f"{path} has format and version {found}; this release reads ('lesionless-dataset', 1)")
     for name, split in manifest["splits"].items():
-        for key in ARRAYS:
+        for key in (key for key in (*ARRAYS, "lesion_share") if key in split):
             if not (root / split[key]).resolve().is_relative_to(root):
                 raise PipelineError(
                     f"{path}: array '{key}' of split '{name}' lies outside the dataset folder: {split[key]}"
@@ -111,6 +111,22 @@ class SliceDataset(Dataset):
         if self.erosion_px is not None:
             return binary_erosion(brain, np.ones((self.erosion_px, self.erosion_px)))
         return erode(brain, self.erosion_mm, self.spacing)
+
+
+def normal_slices(dataset_dir: str | Path, split: str = "train") -> Subset:
+    """The slices of a split to train on: all of healthy scans, and of patients those whose `lesion_share` is 0.
+
+    Raises:
+        PipelineError: unknown split, an unlabelled scan, or no slice is left.
+    """
+    dataset = SliceDataset(dataset_dir, split)
+    normal = np.ones(len(dataset), bool)
+    if not all(item["healthy"] for item in dataset.items):
+        paths = load_manifest(dataset_dir)["splits"][split]
+        normal = np.load(Path(dataset_dir) / paths["lesion_share"]) == 0
+    if not normal.any():
+        raise PipelineError(f"split '{split}' in {dataset_dir} has no slice without a lesion to train on")
+    return Subset(dataset, np.flatnonzero(normal).tolist())
 
 
 def erode(mask: np.ndarray, width_mm: float, spacing: tuple[float, ...]) -> np.ndarray:

@@ -18,6 +18,7 @@ from preprocessing.errors import PreprocessingError
 from preprocessing.executors import Executor
 from preprocessing.files import replaced, reserve, sha256_file
 from preprocessing.grid import load_grid
+from preprocessing.pseudo_volume import slice_areas
 from preprocessing.scan import SPLITS, Scan
 
 VOLUMES = ("image", "brain", "lesion")
@@ -35,17 +36,22 @@ class SliceJob:
 
 
 def slices(job: SliceJob) -> dict[str, np.ndarray]:
-    """`image`, `brain`, `lesion` [N, H, W] of a prepared scan and `lesion_share` [N]: lesion pixels / brain pixels.
+    """`image`, `brain`, `lesion` [N, H, W] of a prepared scan and `lesion_share` [N]: lesion voxels / brain voxels.
 
-    A share of 0 marks a normal slice. The lesions of an unlabelled scan are `UNKNOWN`, their shares NaN.
+    Shares are those of the atlas grid, where no small lesion is lost: 0 marks a normal slice. The lesions of an
+    unlabelled scan are `UNKNOWN`, their shares NaN.
     """
     files = derivatives.names(job.scan, job.config["atlas"]["space"])
     images: dict[str, Any] = {key: nib.load(job.out / files[key]) for key in VOLUMES if key in files}
-    result = build(job.config, "pseudo_volume")({key: image.dataobj for key, image in images.items()})
+    volumes = {key: image.dataobj if key == "image" else np.asarray(image.dataobj) for key, image in images.items()}
+    transform: Any = build(job.config, "pseudo_volume")
+    result = transform(volumes)
     if "lesion" not in result:
         result["lesion"] = np.full_like(result["brain"], 0 if job.scan.labelled else UNKNOWN)
-    share = result["lesion"].sum(axis=(1, 2)) / np.maximum(result["brain"].sum(axis=(1, 2)), 1)
-    result["lesion_share"] = share if job.scan.labelled else np.full(len(share), np.nan)
+    areas = {key: np.array(slice_areas(volumes[key])) for key in ("brain", "lesion") if key in volumes}
+    share = areas.get("lesion", 0 * areas["brain"]) / np.maximum(areas["brain"], 1)
+    z = transform.scan_slices(volumes["brain"].shape, areas["brain"])
+    result["lesion_share"] = share[z] if job.scan.labelled else np.full(len(z), np.nan)
     return result
 
 

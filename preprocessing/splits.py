@@ -19,16 +19,17 @@ def assign(scans: Sequence[Scan], shares: Shares, seed: int) -> dict[str, str]:
 
     A subject whose scans state a split goes there. The others are ordered by SHA-256 of `seed:subject`: of n healthy
     subjects the first `round(n · calibration)`, but at least one, become `calibration`, the next ones `test`, the rest
-    `train`; of the labelled lesion subjects the first become `validation`, the rest `test`. Scans of lesions without a
-    complete label become `unlabelled`, which no figure is computed on, since their unmarked voxels are not normal.
+    `train`; of the labelled lesion subjects the first become `validation`, the rest `test`; a share `train` puts some
+    of them there, for training on their lesion-free slices. Scans of lesions without a complete label become
+    `unlabelled`, which no figure is computed on, since their unmarked voxels are not normal.
 
     Args:
         scans: all scans of the data set.
-        shares: `{"healthy": {"calibration": p, "test": p}, "lesion": {"validation": p}}` in [0, 1].
+        shares: `{"healthy": {"calibration": p, "test": p}, "lesion": {"validation": p, "train": p}}` in [0, 1].
         seed: of the order.
 
     Raises:
-        PreprocessingError: a subject states two splits, or a split that its status excludes.
+        PreprocessingError: a subject states two splits, or goes to one that its status excludes.
     """
     stated = _stated(scans)
     free = [scan for scan in scans if scan.subject not in stated]
@@ -37,7 +38,17 @@ def assign(scans: Sequence[Scan], shares: Shares, seed: int) -> dict[str, str]:
     lesion = sorted({s.subject for s in free if not s.healthy} - unlabelled, key=lambda name: _order(seed, name))
     split = stated | dict.fromkeys(unlabelled, "unlabelled")
     split |= _cut(healthy, shares["healthy"], "train") | _cut(lesion, shares["lesion"], "test")
+    _check(scans, split)
     return {scan.id: split[scan.subject] for scan in scans}
+
+
+def _check(scans: Sequence[Scan], split: Mapping[str, str]) -> None:
+    for scan in scans:
+        part = split[scan.subject]
+        if part == "calibration" and not scan.healthy:
+            raise PreprocessingError(f"{scan.id}: the split {part} is for healthy scans only")
+        if part in ("train", "validation") and not scan.labelled:
+            raise PreprocessingError(f"{scan.id}: the split {part} is for labelled scans only")
 
 
 def read_split(path: Path, scans: Sequence[Scan]) -> list[Scan]:
@@ -89,12 +100,6 @@ def _stated(scans: Sequence[Scan]) -> dict[str, str]:
                 f"subject {scan.subject!r} is in the splits {stated[scan.subject]} and {scan.split}; "
                 "all scans of a subject go to one split"
             )
-    for scan in scans:
-        split = stated.get(scan.subject)
-        if split in ("train", "calibration") and not scan.healthy:
-            raise PreprocessingError(f"{scan.id}: the split {split} is for healthy scans only")
-        if split == "validation" and not scan.labelled:
-            raise PreprocessingError(f"{scan.id}: the split validation is for labelled scans only")
     return stated
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from pipeline.data import SliceDataset, erode, load_manifest, scan_affine, scan_loader, training_loader
+from pipeline.data import SliceDataset, erode, load_manifest, normal_slices, scan_affine, scan_loader, training_loader
 from pipeline.errors import PipelineError
 
 
@@ -65,6 +65,27 @@ def test_order_of_training_depends_on_seed_and_epoch_only(tiny_dataset: Path) ->
     assert sorted(rows(0, 3)) == list(range(24))
     assert rows(0, 3) != rows(0, 4)
     assert rows(0, 3) != rows(1, 3)
+
+
+def test_of_patients_only_slices_without_a_lesion_are_trained_on(tiny_dataset: Path, tmp_path: Path) -> None:
+    assert [item["row"] for item in normal_slices(tiny_dataset)] == list(range(24))
+    root = tmp_path / "dataset"
+    shutil.copytree(tiny_dataset, root)
+    manifest = json.loads((root / "dataset.json").read_text())
+    paths = manifest["splits"]["validation"]
+    share = np.load(root / paths["lesion"]).any(axis=(1, 2)).astype(np.float32)
+    np.save(root / "slices/share.npy", share)
+    paths["lesion_share"] = "slices/share.npy"
+    (root / "dataset.json").write_text(json.dumps(manifest))
+    found = normal_slices(root, "validation")
+    assert [item["row"] for item in found] == [0, 3] and not any(item["lesion"].any() for item in found)
+    np.save(root / "slices/share.npy", np.ones_like(share))
+    with pytest.raises(PipelineError, match="split 'validation' in .* has no slice without a lesion to train on"):
+        normal_slices(root, "validation")
+    paths["lesion_share"] = "../share.npy"
+    (root / "dataset.json").write_text(json.dumps(manifest))
+    with pytest.raises(PipelineError, match="array 'lesion_share' of split 'validation' lies outside"):
+        normal_slices(root, "validation")
 
 
 def test_unknown_split_lists_the_choices(tiny_dataset: Path) -> None:

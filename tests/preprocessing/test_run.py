@@ -124,11 +124,27 @@ def test_slices_say_whether_they_are_normal(prepare_here: Prepare, cohort: list[
     prepared = prepare_here(cohort, slices=12, slice_step=1)
     out, manifest = prepared.manifest.parent, json.loads(prepared.manifest.read_text())
     for name, split in manifest["splits"].items():
-        lesion, brain, share = (np.load(out / split[key]) for key in ("lesion", "brain", "lesion_share"))
+        lesion, share = np.load(out / split["lesion"]), np.load(out / split["lesion_share"])
         assert share.shape == (split["rows"],) and share.dtype == np.float32
-        np.testing.assert_array_equal(share > 0, lesion.any(axis=(1, 2)))
-        np.testing.assert_allclose(share * brain.sum(axis=(1, 2)), lesion.sum(axis=(1, 2)), rtol=1e-6)
+        assert (share[lesion.any(axis=(1, 2))] > 0).all()
         assert (share == 0).any() and (share > 0).any() == (name in ("validation", "test"))
+        for item in (item for item in manifest["items"] if item["split"] == name and item["lesion"]):
+            brain, marked = (nib.load(out / item[key]).get_fdata().sum(axis=(0, 1)) for key in ("brain", "lesion"))
+            z = slice(*item["z"])
+            np.testing.assert_allclose(share[slice(*item["rows"])], marked[z] / brain[z], rtol=1e-6)
+
+
+def test_patients_of_the_training_part_are_in_no_other(prepare_here: Prepare, cohort: list[Scan]) -> None:
+    scans = [replace(s, split="train") if s.id == "sub-l0" else s for s in cohort]
+    prepared = prepare_here(scans, slices=12, slice_step=1)
+    manifest = json.loads(prepared.manifest.read_text())
+    parts: dict[str, set[str]] = {}
+    for item in manifest["items"]:
+        parts.setdefault(item["subject"], set()).add(item["split"])
+    assert all(len(found) == 1 for found in parts.values()) and parts["sub-l0"] == {"train"}
+    share = np.load(prepared.manifest.parent / manifest["splits"]["train"]["lesion_share"])
+    (patient,) = (item for item in manifest["items"] if item["subject"] == "sub-l0")
+    assert 0 < (share[slice(*patient["rows"])] > 0).sum() == (share > 0).sum() < 12
 
 
 def test_scans_with_too_small_lesions_are_left_out_and_named(

@@ -74,7 +74,10 @@ def test_a_lesion_without_a_complete_label_is_no_test_scan_unless_stated() -> No
             [healthy("a_ses-1", split="train"), healthy("a_ses-2", split="test")],
             r"subject 'sub-a' is in the splits train and test",
         ),
-        ([lesion("a", split="train")], r"sub-a: the split train is for healthy scans only"),
+        (
+            [Scan("sub-a", "sub-a", "FLAIR", FILE, labelled=False, split="train")],
+            r"sub-a: the split train is for labelled scans only",
+        ),
         ([lesion("a", split="calibration")], r"sub-a: the split calibration is for healthy scans only"),
         (
             [Scan("sub-a", "sub-a", "FLAIR", FILE, labelled=False, split="validation")],
@@ -85,6 +88,21 @@ def test_a_lesion_without_a_complete_label_is_no_test_scan_unless_stated() -> No
 def test_splits_that_contradict_the_scans_are_refused(scans: list[Scan], message: str) -> None:
     with pytest.raises(PreprocessingError, match=message):
         assign(scans, SHARES, seed=0)
+
+
+def test_patients_train_by_share_or_file_and_are_then_in_no_other_part() -> None:
+    sessions = [lesion(f"p{i}_ses-{k}") for i in range(10) for k in range(2)]
+    shares = {**SHARES, "lesion": {"validation": 0.2, "train": 0.5}}
+    for seed in range(5):
+        split = assign(sessions, shares, seed)
+        parts = {scan.subject: {split[s.id] for s in sessions if s.subject == scan.subject} for scan in sessions}
+        assert Counter(part for (part,) in parts.values()) == {"validation": 2, "train": 5, "test": 3}
+    stated = [replace(scan, split="train") if scan.subject == "sub-p3" else scan for scan in sessions]
+    assert {s for s, part in assign(stated, SHARES, seed=0).items() if part == "train"} == {
+        "sub-p3_ses-0", "sub-p3_ses-1"
+    }  # fmt: skip
+    with pytest.raises(PreprocessingError, match=r"sub-p\d_ses-0: the split calibration is for healthy scans only"):
+        assign(sessions, {**SHARES, "lesion": {"calibration": 0.5}}, seed=0)
 
 
 def test_bad_share_is_refused() -> None:
