@@ -58,8 +58,9 @@ class SliceDataset(Dataset):
     """Axial slices of one split, memory-mapped: opening it costs no memory, whatever its size.
 
     An item is `{"image": [1, H, W] float32 in [0, 1], "brain", "lesion", "support": [1, H, W] bool, "scan": id,
-    "row": int}`. `support` is the brain without the rim nearer than `erosion_mm` (in-plane mm) to its edge: the
-    region on which every method of a table is measured.
+    "row": int, "z": int}`. `z` is the atlas index of the slice, −1 where the manifest does not say. `support` is the
+    brain without the rim nearer than `erosion_mm` (in-plane mm) to its edge: the region on which every method of a
+    table is measured.
 
     Args:
         dataset_dir: folder with `dataset.json`.
@@ -91,6 +92,7 @@ class SliceDataset(Dataset):
         paths = manifest["splits"][split]
         self.arrays = {key: np.load(Path(dataset_dir) / paths[key], mmap_mode="r") for key in ARRAYS}
         self.scans = [item["id"] for item in self.items for _ in range(*item["rows"])]
+        self.z = [z for item in self.items for z in _atlas_slices(item)]
 
     def __len__(self) -> int:
         return len(self.scans)
@@ -105,6 +107,7 @@ class SliceDataset(Dataset):
             "support": torch.from_numpy(support)[None],
             "scan": self.scans[row],
             "row": row,
+            "z": self.z[row],
         }
 
     def _support(self, brain: np.ndarray) -> np.ndarray:
@@ -127,6 +130,12 @@ def normal_slices(dataset_dir: str | Path, split: str = "train") -> Subset:
     if not normal.any():
         raise PipelineError(f"split '{split}' in {dataset_dir} has no slice without a lesion to train on")
     return Subset(dataset, np.flatnonzero(normal).tolist())
+
+
+def _atlas_slices(item: dict[str, Any]) -> list[int]:
+    """Atlas index of each row of the scan `item`, bottom to top."""
+    start, _, step = item.get("z", (-1, -1, 0))
+    return [start + index * step for index in range(item["rows"][1] - item["rows"][0])]
 
 
 def erode(mask: np.ndarray, width_mm: float, spacing: tuple[float, ...]) -> np.ndarray:

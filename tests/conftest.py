@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -53,16 +54,38 @@ def write_tiny_dataset(root: Path, size: int = 32, slices: int = 3, seed: int = 
         for index, healthy in enumerate(group):
             rows, name = [index * slices, (index + 1) * slices], f"sub-{split}{index}"
             items.append(
-                {"id": name, "subject": name, "split": split, "healthy": healthy, "labelled": True, "rows": rows}
-            )
+                {"id": name, "subject": name, "split": split, "healthy": healthy, "labelled": True, "rows": rows,
+                 "z": [60, 60 + 10 * slices, 10]}
+            )  # fmt: skip
     manifest = {
         "format": "lesionless-dataset", "version": 1, "name": "tiny", "simulated": True, "modality": "FLAIR",
         "provenance": {}, "space": "SRI24", "image_size": size, "slices": slices,
         "spacing_mm": [240 / size, 240 / size, 1.0],
         "affine": np.diag([240 / size, 240 / size, 1.0, 1.0]).tolist(), "splits": splits, "items": items,
+        "z": [60, 60 + 10 * slices, 10],
     }  # fmt: skip
     manifest["hash"] = hashlib.sha256(json.dumps(items).encode()).hexdigest()
     (root / "dataset.json").write_text(json.dumps(manifest))
+    write_tiny_prior(root / "prior", size)
+    return root
+
+
+def write_tiny_prior(root: Path, size: int = 32) -> Path:
+    """A tissue prior as `preprocessing` writes it: a disc of three rings that shrinks from slice to slice."""
+    yy, xx = np.mgrid[:size, :size] - (size - 1) / 2
+    mean = np.zeros((size, size, 10, 4), np.float32)
+    for index in range(10):
+        ring = np.clip(np.hypot(xx, yy) / ((0.5 - 0.01 * index) * size) * 3, 0, 3.99).astype(int)
+        mean[:, :, index] = np.eye(4, dtype=np.float32)[ring]
+    mean = 0.9 * mean + 0.025
+    root.mkdir(parents=True)
+    for name, maps in {"mean": mean, "variance": mean * (1 - mean)}.items():
+        nib.save(nib.Nifti1Image(maps, np.eye(4)), root / f"{name}.nii.gz")
+    card = {
+        "format": "lesionless-prior", "version": 1, "classes": ["CSF", "GM", "WM", "background"],
+        "image_size": size, "space": "SRI24", "z": [0, 100, 10],
+    }  # fmt: skip
+    (root / "prior.json").write_text(json.dumps(card))
     return root
 
 

@@ -11,14 +11,19 @@ from pipeline.losses.adversarial import (
     latent_pair,
 )
 from pipeline.losses.constraints import ActivationEntropy, SizeConstraint, spatial_entropy
+from pipeline.losses.image import ImageObjective, mean_total_variation, perceptual_distance
 from pipeline.losses.objective import Objective
 from pipeline.losses.penalties import Linear, LogBarrier, Quadratic
 from pipeline.losses.reconstruction import kl_of_each, kl_to_standard_normal, negative_elbo, summed_bce
+from pipeline.losses.shape_prior import KLToShapePrior, KLToStandardNormal, gaussian_kl
 
 __all__ = [
     "ActivationEntropy",
     "FoolCritic",
+    "ImageObjective",
     "IziLoss",
+    "KLToShapePrior",
+    "KLToStandardNormal",
     "LatentConsistency",
     "Linear",
     "LogBarrier",
@@ -28,11 +33,14 @@ __all__ = [
     "StandardGAN",
     "WassersteinGP",
     "WeightedSum",
+    "gaussian_kl",
     "image_pair",
     "kl_of_each",
     "kl_to_standard_normal",
     "latent_pair",
+    "mean_total_variation",
     "negative_elbo",
+    "perceptual_distance",
     "spatial_entropy",
     "summed_bce",
 ]

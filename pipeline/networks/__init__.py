@@ -2,7 +2,9 @@
 
 from pipeline.networks.autoencoder import AutoencoderOutput, ResNetAutoencoder
 from pipeline.networks.batch_norm import twice_differentiable
+from pipeline.networks.features import VGGFeatures, load_features
 from pipeline.networks.gan import FAnoGAN, ImageCritic, LatentCritic
+from pipeline.networks.spa import SpatialOutput, SpatialVAE, sample_with_snr
 from pipeline.networks.weights import load_weights
 
 __all__ = [
@@ -11,6 +13,11 @@ __all__ = [
     "ImageCritic",
     "LatentCritic",
     "ResNetAutoencoder",
+    "SpatialOutput",
+    "SpatialVAE",
+    "VGGFeatures",
+    "load_features",
     "load_weights",
+    "sample_with_snr",
     "twice_differentiable",
 ]

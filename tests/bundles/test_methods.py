@@ -26,6 +26,8 @@ CHEAP = {
     "restoration_vae": {"inferer#steps": 2, "tuning#candidates": {"step": [0.01, 0.03]}},
     "fanogan": {"critic_steps": 2},
     "caae": {"critic_steps": 2},
+    "spa": {"perceptual_weight": 0},
+    "spatial_vae": {"perceptual_weight": 0},
     "gradcam_d_vae": {"latent_size": 4},
 }
 

@@ -14,6 +14,7 @@ from pipeline.workflow import MethodWorkflow
 OVERRIDES = {
     "fanogan": {"critic_steps": 2},
     "caae": {"critic_steps": 2},
+    "spa": {"perceptual_weight": 0},
     "gradcamcons_log_barrier": {"warmup_epochs": 1, "penalty#growth": 1.1},
 }
 
@@ -47,6 +48,7 @@ def run(method: str, dataset: Path, runs: Path, kill: tuple[str, int] | None = N
     "method, trainer",
     [
         ("context_vae", "train::trainer"),
+        ("spa", "train::trainer"),
         ("gradcamcons_log_barrier", "train::trainer"),
         ("anovaegan", "train::trainer"),
         ("caae", "train::trainer"),

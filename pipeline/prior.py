@@ -1,0 +1,87 @@
+"""The tissue prior on disk (docs/DATASET.md, section Prior): where CSF, GM and WM are in healthy brains."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel as nib
+import numpy as np
+import torch
+
+from pipeline.data import load_manifest
+from pipeline.errors import PipelineError
+
+CLASSES = ("CSF", "GM", "WM", "background")
+
+
+class ShapePrior(NamedTuple):
+    """Mean and variance of the tissue maps of healthy subjects, both [S, 4, H, W], channels as `CLASSES`.
+
+    start, step: atlas index of the first slice, and the distance of two slices.
+    """
+
+    mean: torch.Tensor
+    variance: torch.Tensor
+    start: int
+    step: int
+
+    def rows_of(self, z: torch.Tensor) -> torch.Tensor:
+        """Index into `mean` of the slices at atlas positions `z` [N].
+
+        Raises:
+            PipelineError: a position that the prior does not cover.
+        """
+        rows, rest = (z - self.start) // self.step, (z - self.start) % self.step
+        outside = (rows < 0) | (rows >= len(self.mean)) | (rest != 0)
+        if outside.any():
+            last = self.start + (len(self.mean) - 1) * self.step
+            raise PipelineError(
+                f"the prior has no slice at atlas position {int(z[outside][0])}: it covers {self.start} to {last} in "
+                f"steps of {self.step}"
+            )
+        return rows
+
+
+def load_prior(prior_dir: str | Path, dataset_dir: str | Path) -> ShapePrior:
+    """Read the prior in the folder `prior_dir` for the slices of a dataset.
+
+    Raises:
+        PipelineError: no prior there (the message is the command that makes one), another format, grid or space, or a
+            dataset that does not say where its slices lie.
+    """
+    manifest, card = load_manifest(dataset_dir), _read_card(Path(prior_dir), dataset_dir)
+    for key in ("image_size", "space"):
+        if card[key] != manifest[key]:
+            raise PipelineError(f"the prior '{prior_dir}' has {key} {card[key]}, the dataset {manifest[key]}")
+    if any("z" not in item for item in manifest["items"]):
+        raise PipelineError(f"'{dataset_dir}' does not say where its slices lie: prepare it again")
+    mean, variance = (_read_maps(Path(prior_dir) / f"{name}.nii.gz") for name in ("mean", "variance"))
+    size = manifest["image_size"]
+    if mean.shape != variance.shape or mean.shape[1:] != (len(CLASSES), size, size):
+        raise PipelineError(f"'{prior_dir}': mean and variance must be [{size}, {size}, slices, {len(CLASSES)}]")
+    start, _, step = card["z"]
+    return ShapePrior(mean, variance, start, step)
+
+
+def _read_card(folder: Path, dataset_dir: str | Path) -> dict[str, Any]:
+    path = folder / "prior.json"
+    if not path.is_file():
+        raise PipelineError(
+            f"no tissue prior in '{folder}': run `python -m preprocessing prior --dataset {dataset_dir} --out {folder}`"
+            ", or name one: prior_dir"
+        )
+    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found = (card.get("format"), card.get("version"))
+    if found != ("lesionless-prior", 1):
+        raise PipelineError(f"{path} has format and version {found}; this release reads ('lesionless-prior', 1)")
+    if tuple(card["classes"]) != CLASSES:
+        raise PipelineError(f"{path} has the classes {card['classes']}; this release reads {list(CLASSES)}")
+    return card
+
+
+def _read_maps(path: Path) -> torch.Tensor:
+    """[W, H, S, 4] on disk as [S, 4, W, H], the axes of a batch of slices."""
+    file: Any = nib.load(path)
+    return torch.from_numpy(file.get_fdata(dtype=np.float32)).permute(2, 3, 0, 1).contiguous()

@@ -1,0 +1,105 @@
+"""SPA and the methods of its training regime."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from pipeline.errors import PipelineError
+from pipeline.leaderboard import run_leaderboard
+from pipeline.networks import SpatialVAE
+from pipeline.workflow import MethodWorkflow
+
+
+def workflow(dataset: Path, runs: Path, method: str = "spa", **override) -> MethodWorkflow:
+    given = {"perceptual_weight": 0, "precision": "fp32", **override}
+    made = MethodWorkflow(method=method, dataset_dir=str(dataset), runs_dir=str(runs), **given)
+    made.initialize()
+    return made
+
+
+def test_settings_of_the_paper(tiny_dataset: Path, tmp_path: Path) -> None:
+    get = workflow(tiny_dataset, tmp_path).parser.get_parsed_content
+    loss, rate = get("loss"), get("optimizer").param_groups[0]["lr"]
+    assert (loss.beta, get("network").snr, rate, get("train::loader").batch_size) == (1e-3, 16.0, 5e-4, 2)
+    assert get("schedule").gamma == 0.97 and type(loss.latent).__name__ == "KLToShapePrior"
+    paper = MethodWorkflow(method="spa", dataset_dir=str(tiny_dataset), runs_dir=str(tmp_path))
+    assert paper.parser["perceptual_weight"] == 0.1
+
+
+def test_the_learning_rate_decays_an_epoch_and_survives_a_kill(tiny_dataset: Path, tmp_path: Path) -> None:
+    for epochs in (1, 3):  # the second run goes on where the first one ended
+        made = workflow(tiny_dataset, tmp_path, max_epochs=epochs)
+        made.run()
+        rate = made.parser.get_parsed_content("optimizer").param_groups[0]["lr"]
+        assert rate == pytest.approx(5e-4 * 0.97**epochs, rel=1e-9)
+    assert pd.read_csv(next(tmp_path.rglob("training.csv")))["epoch"].tolist() == [1, 2, 3]
+
+
+def test_without_feature_weights_training_is_refused(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision.models", None)
+    message = r"torchvision.*perceptual_features.*\.onnx.*perceptual_weight: 0"
+    with pytest.raises(PipelineError, match=message):
+        workflow(tiny_dataset, tmp_path, perceptual_weight=0.1).run()
+    assert not list(tmp_path.rglob("model.pt"))
+
+
+def test_without_a_prior_training_is_refused(tiny_dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="no tissue prior in .*python -m preprocessing prior --dataset"):
+        workflow(tiny_dataset, tmp_path, prior_dir=str(tmp_path / "none")).run()
+
+
+def test_the_row_says_whether_the_perceptual_term_took_part(tiny_dataset: Path, tmp_path: Path) -> None:
+    override = {"max_epochs": 1, "precision": "fp32", "perceptual_weight": 0}
+    row = run_leaderboard(["spa"], tiny_dataset, tmp_path, **override).iloc[0]
+    assert row["perceptual_weight"] == 0 and row["perceptual_features"] == "none"
+    assert "perceptual" not in pd.read_csv(next(tmp_path.rglob("training.csv")))
+
+
+def test_the_latent_maps_come_near_the_prior_of_their_slice(tiny_dataset: Path, tmp_path: Path) -> None:
+    made = workflow(tiny_dataset, tmp_path, max_epochs=6, learning_rate=5e-3)
+    prior, network = made.parser.get_parsed_content("prior"), made.parser.get_parsed_content("network")
+    image = made.parser.get_parsed_content("train::dataset")[0]["image"][None]
+
+    def distances() -> tuple[float, float]:
+        with torch.no_grad():
+            mu, _ = network.eval().encode(image)
+        return tuple(float((mu[0] - prior.mean[row]).abs().mean()) for row in (6, 0))
+
+    before, _ = distances()
+    made.run()
+    log = pd.read_csv(next(tmp_path.rglob("training.csv")))
+    assert log["kl"].iloc[-1] < 0.5 * log["kl"].iloc[0] and log["l1"].iloc[-1] < log["l1"].iloc[0]
+    after, elsewhere = distances()
+    assert after < 0.5 * before and after < elsewhere, "the slice at 60 is the seventh of the prior"
+
+
+def test_the_mixin_makes_the_plain_vae_of_the_regime(tiny_dataset: Path, tmp_path: Path) -> None:
+    made = [
+        workflow(tiny_dataset, tmp_path, "vae", mixins="bercea2022"),
+        workflow(tiny_dataset, tmp_path, "spatial_vae"),
+    ]
+    for each in made:
+        assert isinstance(each.parser.get_parsed_content("network"), SpatialVAE)
+    config = [{k: v for k, v in each.parser.config.items() if k not in ("method", "title", "_meta_")} for each in made]
+    for each in config:
+        each.pop("published_reductions")  # of the vae's published code
+    assert config[0] == config[1]
+
+
+def test_postprocessing_is_the_positive_residual_and_a_median(tiny_dataset: Path, tmp_path: Path) -> None:
+    override = {"mixins": "spa_postprocessing,without_perceptual", "max_epochs": 1, "precision": "fp32"}
+    results = run_leaderboard(["spa", "intensity"], tiny_dataset, tmp_path, **override)
+    assert set(results["card_postprocessing"]) == {"positive part, median 1x3x3"}
+    scorer = workflow(tiny_dataset, tmp_path, mixins="spa_postprocessing").parser.get_parsed_content("scorer")
+    dark = torch.full((1, 1, 32, 32), -1.0)
+    bright = SpatialVAE(32).eval()
+    with torch.no_grad():
+        anomaly = scorer(dark, bright)
+    assert (anomaly >= 0).all(), "what is darker than drawn does not count"
