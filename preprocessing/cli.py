@@ -1,4 +1,4 @@
-"""`python -m preprocessing plan | run | rerun | status | report | atlas | nyul | phantom`."""
+"""`python -m preprocessing plan | run | rerun | status | report | atlas | nyul | prior | phantom`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.markup import escape
 from preprocessing import datasets
 from preprocessing.batch import Batch, ask, recall, states
 from preprocessing.errors import PreprocessingError
+from preprocessing.prior_command import prior
 from preprocessing.scan import SUFFIXES
 from preprocessing.survey import find
 
@@ -142,6 +143,9 @@ def nyul(
     images = training_images(dataset)
     fit_standard(images, out)
     Console().print(f"{out}: standard histogram of {len(images)} scans", soft_wrap=True)
+
+
+app.command()(prior)
 
 
 @app.command()

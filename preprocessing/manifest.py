@@ -69,6 +69,23 @@ def write_manifest(
     return path, len(left_out)
 
 
+def read_manifest(out: Path) -> dict[str, Any]:
+    """The manifest of a prepared data set.
+
+    Raises:
+        PreprocessingError: there is none.
+    """
+    path = out / "dataset.json"
+    if (manifest := read(path)) is None:
+        raise PreprocessingError(f"{path}: no such file; prepare the data set first")
+    return manifest
+
+
+def training_items(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """The healthy training scans of a manifest."""
+    return [item for item in manifest["items"] if item["healthy"] and item["split"] == "train"]
+
+
 def _unchanged(out: Path, old: Record | None, request: str) -> dict[str, Any] | None:
     """The splits of the manifest that is there, if it answers the same request and its arrays are in place."""
     if old is None or old["provenance"]["request"] != request or not in_place(out, old["splits"]):

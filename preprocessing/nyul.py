@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from monai.transforms import Transform
 from preprocessing.errors import PreprocessingError
 from preprocessing.files import replaced
 from preprocessing.histogram import existing, prepared
+from preprocessing.manifest import read_manifest, training_items
 from preprocessing.normalization import brain_values, into_unit_range
 
 LOW, HIGH = 0.05, 0.6  # of the first and last landmark; above them is room for bright lesions
@@ -101,11 +101,7 @@ def training_images(dataset: Path) -> list[Path]:
     Raises:
         PreprocessingError: no manifest.
     """
-    manifest = dataset / "dataset.json"
-    if not manifest.is_file():
-        raise PreprocessingError(f"{manifest}: no such file; prepare the data set first")
-    items = json.loads(manifest.read_text())["items"]
-    return [dataset / item["image"] for item in items if item["healthy"] and item["split"] == "train"]
+    return [dataset / item["image"] for item in training_items(read_manifest(dataset))]
 
 
 class _Brains(Sequence[Any]):

@@ -7,9 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from preprocessing import batch as batches
 from preprocessing import ledger
@@ -20,6 +18,7 @@ from preprocessing.executors import WORKER_DIED, Executor, executor_named
 from preprocessing.files import locked, remove_temporaries, sha256_json
 from preprocessing.ledger import Record, Request
 from preprocessing.manifest import write_manifest
+from preprocessing.progress import progress_bar
 from preprocessing.qc.ratings import excluded as excluded_by
 from preprocessing.scan import Scan
 from preprocessing.splits import assign
@@ -137,16 +136,7 @@ def _sort(requests: Sequence[Request], failed_only: bool) -> tuple[list[Record],
 
 
 def _run(executor: Executor, requests: Sequence[Request], done: int, progress: bool) -> Iterator[Record]:
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not progress,
-    )
-    with bar:
+    with progress_bar(progress) as bar:
         task = bar.add_task("preparing scans", total=len(requests) + done, completed=done)
         for request, result in executor.run(process, requests):
             record = result if result is not None else _died(request)

@@ -1,0 +1,131 @@
+"""The tissues of a healthy brain, by Atropos."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Transform
+from scipy import ndimage
+
+from preprocessing.affine import load_ants
+from preprocessing.errors import PreprocessingError
+from preprocessing.strippers.tools import largest
+
+TISSUES = ("CSF", "GM", "WM")  # the labels 1, 2, 3, as in the tissue labels of SRI-24; 0 is outside the brain
+CSF, GM, WM = 1, 2, 3
+
+
+class SegmentTissued(Transform):
+    """`image` (or `corrected`), `brain` [1, X, Y, Z] → `tissues` [1, X, Y, Z]: 0 outside, 1 CSF, 2 GM, 3 WM.
+
+    A mixture of three Gaussians with a Markov random field over the 26 neighbours, started from k-means (ANTs); the
+    classes are named by their mean intensity, in the order that the contrast of the scan has. White matter is one
+    piece: what has its class elsewhere becomes grey matter. On FLAIR that is the surface of the cortex, where grey
+    matter mixes with dark fluid to the intensity of white matter.
+
+    Avants et al. 2011, An open source multivariate framework for n-tissue segmentation, Neuroinformatics 9(4).
+
+    Args:
+        order: contrast → the three tissues from dark to bright.
+        iterations: of expectation and maximisation.
+        smoothing: weight of the random field.
+        share: smallest and largest share of the brain that a tissue may have.
+
+    Raises:
+        PreprocessingError: `order` does not have the contrast of the scan, the brain does not have three classes, or
+            one of them is too small or too large.
+    """
+
+    def __init__(
+        self, order: Mapping[str, Sequence[str]], iterations: int, smoothing: float, share: Sequence[float]
+    ) -> None:
+        self.order = order
+        self.options = {"m": f"[{smoothing},1x1x1]", "c": f"[{iterations},0]", "r": "0"}  # r: no random seed
+        self.share = share
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        scan, image = data["scan"], data.get("corrected", data["image"])
+        order = self.ranks(scan.contrast)
+        brain = data["brain"][0].numpy() > 0
+        try:
+            classes = _atropos(image[0].numpy(), brain, self.options)
+        except Exception as error:  # ANTs raises no class of its own
+            raise PreprocessingError(f"{scan.image}: no three classes in the brain ({error})") from error
+        labels = one_white_piece(np.array([0, *order], np.uint8)[classes])
+        shares = np.bincount(labels[brain], minlength=len(TISSUES) + 1)[1:] / np.count_nonzero(brain)
+        if shares.min() < self.share[0] or shares.max() > self.share[1]:
+            found = ", ".join(f"{name} {share:.2f}" for name, share in zip(TISSUES, shares, strict=True))
+            raise PreprocessingError(
+                f"{scan.image}: shares of the brain {found}; each must be {self.share[0]:g} to {self.share[1]:g}"
+            )
+        tissues = MetaTensor(torch.from_numpy(labels)[None], affine=data["image"].affine)
+        return {**data, "tissues": tissues}
+
+    def ranks(self, contrast: str) -> list[int]:
+        """The labels of the tissues from dark to bright.
+
+        Raises:
+            PreprocessingError: `order` does not have this contrast.
+        """
+        if contrast not in self.order:
+            raise PreprocessingError(
+                f"no order of tissue intensities is known for {contrast}; available: {', '.join(sorted(self.order))}"
+            )
+        return [TISSUES.index(name) + 1 for name in self.order[contrast]]
+
+
+def one_white_piece(labels: np.ndarray) -> np.ndarray:
+    """Labels [X, Y, Z] with grey matter for all white matter but its largest piece, by faces."""
+    white = labels == WM
+    return np.where(white & ~largest(white), np.uint8(GM), labels)
+
+
+def tissue_dice(found: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """`2 |A ∩ B| / (|A| + |B|)` of each tissue in two label volumes of one shape; NaN where neither has it."""
+    result = {}
+    for label, name in enumerate(TISSUES, start=1):
+        a, b = found == label, reference == label
+        total = np.count_nonzero(a) + np.count_nonzero(b)
+        result[name] = 2 * np.count_nonzero(a & b) / total if total else float("nan")
+    return result
+
+
+def _atropos(image: np.ndarray, brain: np.ndarray, options: Mapping[str, str]) -> np.ndarray:
+    """Classes [X, Y, Z]: 0 outside the brain, 1 to 3 by rising mean intensity."""
+    (box,) = ndimage.find_objects(brain.astype(np.uint8))
+    inside, values = brain[box], np.where(brain, image, 0)[box].astype(np.float32)
+    ants = load_ants()
+    with _temporary_folder():
+        found = ants.atropos(
+            a=ants.from_numpy(values),
+            x=ants.from_numpy(inside.astype(np.float32)),
+            i=f"kmeans[{len(TISSUES)}]",
+            priorweight=0,
+            **options,
+        )["segmentation"].numpy()
+    numbers = np.arange(1, len(TISSUES) + 1)
+    means = ndimage.mean(values, np.where(inside, found, 0), numbers)
+    if not np.isfinite(means).all():
+        raise ValueError("one is empty")
+    rank = np.array([0, *(1 + np.argsort(np.argsort(means)))], np.uint8)
+    classes = np.zeros(brain.shape, np.uint8)
+    classes[box] = np.where(inside, rank[found.astype(int)], 0)
+    return classes
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[None]:
+    """A folder for the probability images that ANTs leaves in the system's temporary folder."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="lesionless-") as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
