@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,6 +12,7 @@ import bundles
 from pipeline.errors import PipelineError
 
 BASE = bundles.ROOT / "base" / "configs"
+KINDS = ("floor", "trained", "supervised")
 
 
 def available_methods() -> list[str]:
@@ -45,15 +47,22 @@ def mixin_file(mixin: str) -> Path:
     return path
 
 
+def _kind(configuration: dict[str, Any]) -> str:
+    """Of a method: `supervised` ones list the mixin of that name."""
+    if configuration.get("floor", False):
+        return "floor"
+    return "supervised" if "supervised" in configuration.get("mixins", []) else "trained"
+
+
 def method_table() -> str:
-    """`bundles/README.md`: a markdown table of the installed methods, the floors first."""
+    """`bundles/README.md`: a markdown table of the installed methods, the floors first, supervised references last."""
     rows = []
     for name in available_methods():
         metadata = json.loads((bundles.ROOT / name / "configs" / "metadata.json").read_text(encoding="utf-8"))
-        floor = yaml.safe_load(method_file(name).read_text(encoding="utf-8")).get("floor", False)
+        configuration = yaml.safe_load(method_file(name).read_text(encoding="utf-8"))
         source = metadata["references"][0]
-        kind, link = "floor" if floor else "trained", f"[`{name}`]({name}/docs/README.md)"
-        rows.append((not floor, f"| {link} | {kind} | {metadata['description']} | {source} |"))
+        kind, link = _kind(configuration), f"[`{name}`]({name}/docs/README.md)"
+        rows.append((KINDS.index(kind), f"| {link} | {kind} | {metadata['description']} | {source} |"))
     lines = [
         "# The methods",
         "",

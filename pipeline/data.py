@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +153,17 @@ def erode(mask: np.ndarray, width_mm: float, spacing: tuple[float, ...]) -> np.n
 
 
 class ScanBatches(Sampler[list[int]]):
-    """One batch a scan: all its slices, in order. Ranks take scans in turn, so no scan is split or padded."""
+    """One batch a scan: all its slices, in order. Ranks take scans in turn, so no scan is split or padded.
 
-    def __init__(self, dataset: SliceDataset, rank: int = 0, world_size: int = 1) -> None:
-        self.items = dataset.items[rank::world_size]
+    Args:
+        subjects: the scans of these alone; None: all.
+    """
+
+    def __init__(
+        self, dataset: SliceDataset, rank: int = 0, world_size: int = 1, subjects: Collection[str] | None = None
+    ) -> None:
+        items = [item for item in dataset.items if subjects is None or item["subject"] in subjects]
+        self.items = items[rank::world_size]
 
     def __len__(self) -> int:
         return len(self.items)
@@ -179,6 +186,7 @@ def training_loader(dataset: Dataset, batch_size: int, seed: int = 0, num_worker
     return DataLoader(dataset, batch_size=batch_size, sampler=sampler, num_workers=num_workers)
 
 
-def scan_loader(dataset: SliceDataset, num_workers: int = 0) -> DataLoader:
+def scan_loader(dataset: SliceDataset, num_workers: int = 0, subjects: Collection[str] | None = None) -> DataLoader:
     """Batches of whole scans (see ScanBatches), for inference and evaluation."""
-    return DataLoader(dataset, batch_sampler=ScanBatches(dataset, *_rank_and_world()), num_workers=num_workers)
+    batches = ScanBatches(dataset, *_rank_and_world(), subjects=subjects)
+    return DataLoader(dataset, batch_sampler=batches, num_workers=num_workers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ def split_evaluator(
     device: torch.device,
     handlers: Sequence[Any] = (),
     erosion_px: int | None = None,
+    subjects: Collection[str] | None = None,
 ) -> SupervisedEvaluator:
     """Evaluator whose iterations are scans: `state.batch` holds all slices of one, `state.output["pred"]` its map.
 
@@ -32,11 +33,12 @@ def split_evaluator(
         network: in evaluation mode; ignored by inferers that need none.
         inferer: `(slices [N, 1, H, W], network) -> anomaly map [N, 1, H, W]`.
         handlers: objects with `attach(engine)`.
+        subjects: the scans of these alone; None: all of the split.
     """
     dataset = SliceDataset(dataset_dir, split, erosion_mm, erosion_px)
     evaluator = SupervisedEvaluator(
         device=device,
-        val_data_loader=scan_loader(dataset),
+        val_data_loader=scan_loader(dataset, subjects=subjects),
         network=network,
         inferer=inferer,
         prepare_batch=PrepareSlices(),

@@ -6,8 +6,11 @@ from pipeline.handlers.checkpoint import ResumableCheckpoint
 from pipeline.handlers.constraint_schedule import ConstraintSchedule
 from pipeline.handlers.follow_maps import FollowMaps
 from pipeline.handlers.maps import MapWriter
+from pipeline.handlers.oracle_distance import OracleDistance
+from pipeline.handlers.reconstructions import Reconstructions
 from pipeline.handlers.results import Results
 from pipeline.handlers.score_histogram import ScoreHistogramHandler
+from pipeline.handlers.tissue_maps import TissueMaps
 from pipeline.handlers.training_log import TrainingLog
 from pipeline.handlers.tuning import HealthyObjective, LabelledPrecision, Tuning
 
@@ -18,9 +21,12 @@ __all__ = [
     "HealthyObjective",
     "LabelledPrecision",
     "MapWriter",
-    "ResumableCheckpoint",
+    "OracleDistance",
+    "Reconstructions",
     "Results",
+    "ResumableCheckpoint",
     "ScoreHistogramHandler",
+    "TissueMaps",
     "TrainingLog",
     "Tuning",
     "protocol_card",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 from ignite.engine import Engine, Events
@@ -13,6 +13,12 @@ from pipeline.errors import PipelineError
 from pipeline.metrics import ScoreHistogram, Threshold, load_thresholds, scan_table, summarise
 from pipeline.metrics.lesions import lesion_counts
 from pipeline.metrics.overlap import surface_distance
+
+
+class Figures(Protocol):
+    """A handler that measures something of its own."""
+
+    def figures(self) -> dict[str, float]: ...
 
 
 class Results:
@@ -27,6 +33,7 @@ class Results:
         row: columns that name the run: method, title, floor, seed.
         card: the protocol, see `protocol_card`.
         spacing_mm: of the pseudo-volume along x, y and z. lesion_min_ml: smaller objects are not counted.
+        more: other handlers whose `figures()` join the row.
 
     Raises:
         PipelineError: the thresholds were not learnt yet; raised before any scan is scored.
@@ -40,6 +47,7 @@ class Results:
         card: dict[str, Any],
         spacing_mm: Sequence[float],
         lesion_min_ml: float,
+        more: Sequence[Figures] = (),
     ) -> None:
         self.histogram = histogram
         self.output_dir = Path(output_dir)
@@ -47,6 +55,7 @@ class Results:
         self.card = card
         self.spacing = (spacing_mm[2], spacing_mm[0], spacing_mm[1])
         self.lesion_min_ml = lesion_min_ml
+        self.more = more
         self.thresholds: list[Threshold] = []
         self.objects: list[dict[str, Any]] = []
 
@@ -78,6 +87,8 @@ class Results:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         objects = pd.DataFrame(self.objects)
         figures = {**summarise(self.histogram, self.thresholds), **objects.drop(columns="scan").mean()}
+        for handler in self.more:
+            figures |= handler.figures()
         card = {f"card_{name}": value for name, value in self.card.items()}
         self.histogram.save(self.output_dir / "test.npz")
         scans = pd.DataFrame(scan_table(self.histogram, self.thresholds))

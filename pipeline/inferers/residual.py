@@ -27,6 +27,11 @@ def _one_of(choices: Any, name: str, value: str) -> str:
     return value
 
 
+def residual_part(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """`difference -> map`: `absolute`, `positive` or `signed`; PipelineError for another name."""
+    return PARTS[_one_of(PARTS, "part of the residual", name)]
+
+
 class Residual(Inferer):
     """Residual of the reconstruction `x − x̂` (Baur et al. 2019).
 
@@ -43,7 +48,7 @@ class Residual(Inferer):
     def __init__(self, part: str = "absolute", sample: bool = False, chunk: int | None = CHUNK) -> None:
         super().__init__()
         self.sample = sample
-        self.part = PARTS[_one_of(PARTS, "part of the residual", part)]
+        self.part = residual_part(part)
         self.chunk = chunk
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn.functional import pad
 
 from pipeline.inferers.chunks import by_chunks
 from pipeline.inferers.precision import autocast
+from pipeline.inferers.residual import residual_part
 from pipeline.losses.reconstruction import negative_elbo
 
 GROW, SHRINK = 1.5, 0.5
@@ -66,6 +68,11 @@ class Restoration(Inferer):
         relative: subtract the entropy of x̃ from L_R. The cross entropy is linear in its target, so without this the
             descent drives a pixel to 0 or 1 rather than to its reconstruction.
         chunk: slices at work at a time. precision: of the network, see Forward.
+        energy: `(output, image) -> [N]` in place of `L_R + KL`, for networks with another one.
+        part: of `x − x̃`, see Residual.
+
+    Raises:
+        PipelineError: another part.
     """
 
     def __init__(
@@ -76,6 +83,8 @@ class Restoration(Inferer):
         relative: bool = False,
         chunk: int | None = 32,
         precision: str = "fp32",
+        energy: Callable[[Any, torch.Tensor], torch.Tensor] = negative_elbo,
+        part: str = "absolute",
     ) -> None:
         super().__init__()
         self.steps = steps
@@ -84,6 +93,8 @@ class Restoration(Inferer):
         self.relative = relative
         self.chunk = chunk
         self.precision = precision
+        self.energy_of = energy
+        self.part = residual_part(part)
         self.last_objective = float("nan")
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -93,7 +104,7 @@ class Restoration(Inferer):
         def residual(image: torch.Tensor) -> torch.Tensor:
             restored = self.restore(image, network)
             objectives.append(restored.objective[-1])
-            return (image - restored.image).abs()
+            return self.part(image - restored.image)
 
         anomaly = by_chunks(residual, inputs, self.chunk)
         self.last_objective = float(torch.cat(objectives).mean())
@@ -126,10 +137,10 @@ class Restoration(Inferer):
         return energy + self.tv_weight * total_variation(image - restored), gradient
 
     def energy(self, restored: torch.Tensor, network: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """`L_R + KL` of each image [N], and its gradient [N, 1, H, W]: one backward pass, as no image sees another."""
+        """The energy of each image [N], and its gradient [N, 1, H, W]: one backward pass, as no image sees another."""
         with torch.enable_grad():
             leaf = restored.detach().requires_grad_()
             with autocast(self.precision, leaf.device):
                 output = network(leaf)
-            energy = negative_elbo(output, leaf)
+            energy = self.energy_of(output, leaf)
             return energy.detach(), torch.autograd.grad(energy.sum(), leaf)[0]

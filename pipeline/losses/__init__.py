@@ -11,22 +11,27 @@ from pipeline.losses.adversarial import (
     latent_pair,
 )
 from pipeline.losses.constraints import ActivationEntropy, SizeConstraint, spatial_entropy
-from pipeline.losses.image import ImageObjective, mean_total_variation, perceptual_distance
+from pipeline.losses.image import ImageEnergy, ImageObjective, mean_total_variation, perceptual_distance
+from pipeline.losses.mixture import MixtureKL
 from pipeline.losses.objective import Objective
 from pipeline.losses.penalties import Linear, LogBarrier, Quadratic
 from pipeline.losses.reconstruction import kl_of_each, kl_to_standard_normal, negative_elbo, summed_bce
 from pipeline.losses.shape_prior import KLToShapePrior, KLToStandardNormal, gaussian_kl
+from pipeline.losses.supervised import LabelLoss
 
 __all__ = [
     "ActivationEntropy",
     "FoolCritic",
+    "ImageEnergy",
     "ImageObjective",
     "IziLoss",
     "KLToShapePrior",
     "KLToStandardNormal",
+    "LabelLoss",
     "LatentConsistency",
     "Linear",
     "LogBarrier",
+    "MixtureKL",
     "Objective",
     "Quadratic",
     "SizeConstraint",

@@ -62,3 +62,20 @@ class ImageObjective(nn.Module):
         total = total + self.beta * terms["kl"]
         self.terms = {name: value.detach() for name, value in terms.items()}
         return total
+
+
+class ImageEnergy:
+    """What restoration descends, of each image: `Σ |x − x̂| + n β KL`, the objective without TV and PL times n pixels.
+
+    Args:
+        latent: `(output, batch) -> [N]`, KL of each image, of the output alone. beta: β.
+    """
+
+    def __init__(self, latent: Latent, beta: float) -> None:
+        self.latent = latent
+        self.beta = beta
+
+    def __call__(self, output: Any, image: torch.Tensor) -> torch.Tensor:
+        """Energy [N] of the network's output for `image` [N, 1, H, W]."""
+        error = (image - at_least_float32(output.reconstruction)).abs().flatten(1).sum(dim=1)
+        return error + image[0].numel() * self.beta * self.latent(output, {})

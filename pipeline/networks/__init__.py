@@ -4,6 +4,7 @@ from pipeline.networks.autoencoder import AutoencoderOutput, ResNetAutoencoder
 from pipeline.networks.batch_norm import twice_differentiable
 from pipeline.networks.features import VGGFeatures, load_features
 from pipeline.networks.gan import FAnoGAN, ImageCritic, LatentCritic
+from pipeline.networks.gmvae import MixtureOutput, SpatialGMVAE
 from pipeline.networks.spa import SpatialOutput, SpatialVAE, sample_with_snr
 from pipeline.networks.weights import load_weights
 
@@ -12,7 +13,9 @@ __all__ = [
     "FAnoGAN",
     "ImageCritic",
     "LatentCritic",
+    "MixtureOutput",
     "ResNetAutoencoder",
+    "SpatialGMVAE",
     "SpatialOutput",
     "SpatialVAE",
     "VGGFeatures",

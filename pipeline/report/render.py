@@ -15,7 +15,7 @@ from pipeline.report.embed import Picture, photo, plot
 from pipeline.report.pictures import montage
 from pipeline.report.plots import curves, ranking
 from pipeline.report.results import CARD, load_results, load_scans, protocols, thresholds
-from pipeline.report.tables import hardest, number, operating_rule, per_threshold, table
+from pipeline.report.tables import hardest, kind, number, operating_rule, per_threshold, table
 from pipeline.report.views import lesion_scans, scan_ids
 from pipeline.report.words import card_rows, cells, finding, rule_meanings, subtitle
 
@@ -99,7 +99,8 @@ class _Shown:
     def worst(self, scans: list[str]) -> Picture | None:
         """The hardest scans, with the best learned method and the best floor."""
         chosen = [scan for scan in scans if scan in self.known][:WORST_SCANS]
-        best = [self.rows.index[self.rows["floor"].astype(bool) == floor][:1] for floor in (False, True)]
+        kinds = self.rows.apply(kind, axis=1)
+        best = [self.rows.index[kinds == wanted][:1] for wanted in ("learned", "floor")]
         return self._montage(chosen, [str(name) for index in best for name in index]) if chosen else None
 
     def _montage(self, scans: list[str], methods: list[str]) -> Picture:

@@ -14,7 +14,7 @@ from pipeline.metrics.thresholds import load_thresholds
 
 CARD = "card_"
 TEXT = ("method", "title", "scan")
-FLAGS = ("floor", "healthy", f"{CARD}simulated")
+FLAGS = ("floor", "supervised", "healthy", f"{CARD}simulated")
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,9 @@ def _with_comparisons(results: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _complete(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
     """A row says of which method and seed it is even if only its folder does."""
-    defaults = {"method": run.method, "seed": run.seed, "title": run.method, "floor": False}
-    return frame.assign(**{name: value for name, value in defaults.items() if name not in frame.columns})
+    defaults = {"method": run.method, "seed": run.seed, "title": run.method, "floor": False, "supervised": False}
+    missing = {name: value for name, value in defaults.items() if name not in frame.columns}
+    return pd.concat([frame, pd.DataFrame(missing, index=frame.index)], axis=1)
 
 
 def protocols(results: pd.DataFrame) -> pd.DataFrame:

@@ -76,9 +76,14 @@ def _difference(rows: pd.DataFrame) -> str:
     return f"{number(mean, signed=True)} {ends}"
 
 
+def kind(row: pd.Series) -> str:
+    """`floor`, `learned`, or `supervised`: an upper reference that has seen lesion labels."""
+    return "floor" if row["floor"] else "supervised" if row.get("supervised", False) else "learned"
+
+
 def _row(rows: pd.DataFrame, results: pd.DataFrame) -> dict[str, str]:
     first = rows.iloc[0]
-    row = {"method": str(first["title"]), "kind": "floor" if first["floor"] else "learned"}
+    row = {"method": str(first["title"]), "kind": kind(first)}
     row["AP"] = spread(_column(rows, "auprc"))
     row["AP 95 % interval"] = interval(rows, "auprc_ci_low", "auprc_ci_high")
     if "ap_minus_floor" in results.columns:
@@ -106,12 +111,12 @@ def _healthy(results: pd.DataFrame, rule: str) -> list[str]:
 
 
 def table(results: pd.DataFrame, brief: bool = False) -> pd.DataFrame:
-    """One row a method, the highest average precision first, whichever kind of method that is.
+    """One row a method, the highest average precision first; below them the supervised references.
 
     Figures are means over seeds, `± sd` over seeds where there are several; `scan Dice` is mean ± sd over scans. The
     AP interval is the 95 % patient bootstrap, over seeds the envelope; `AP bounds` is what the bins of the score
-    histogram leave open. `kind` marks floors, which learn nothing, `data` marks simulated data. `Dice@oracle` uses
-    test labels.
+    histogram leave open. `kind` marks floors, which learn nothing, and supervised references, which have seen lesion
+    labels; `data` marks simulated data. `Dice@oracle` uses test labels.
 
     Args:
         results: from `load_results`; with several protocols, a method has a row for each, labelled in `protocol`.
@@ -128,10 +133,14 @@ def table(results: pd.DataFrame, brief: bool = False) -> pd.DataFrame:
 
 
 def _groups(results: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """The rows of each method under each protocol, with the protocol's label; the highest average precision first."""
+    """The rows of each method under each protocol, with the protocol's label.
+
+    The highest average precision first; supervised references stand below the others.
+    """
     grouped = results.groupby([protocol_of(results).rename("protocol"), "method"], sort=True)
     groups = [(str(label), group) for (label, _), group in grouped]
-    return sorted(groups, key=lambda group: -np.nan_to_num(_column(group[1], "auprc").mean(), nan=-1.0))
+    precision = lambda rows: -np.nan_to_num(_column(rows, "auprc").mean(), nan=-1.0)  # noqa: E731
+    return sorted(groups, key=lambda group: (kind(group[1].iloc[0]) == "supervised", precision(group[1])))
 
 
 def per_threshold(results: pd.DataFrame) -> pd.DataFrame:

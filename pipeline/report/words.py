@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.report.results import CARD, protocols
-from pipeline.report.tables import MINUS, MISSING, number, rules
+from pipeline.report.tables import MINUS, MISSING, kind, number, rules
 
 RULES = {
     "oracle": "The best threshold for the test scans. It has seen the test labels: an upper limit, not a method.",
@@ -35,8 +35,10 @@ def subtitle(results: pd.DataFrame) -> str:
     parts = [str(first[CARD + name]) for name in ("dataset", "modality") if first.get(CARD + name)]
     if pd.notna(first.get("n_scans")):
         parts.append(f"{first['n_scans']:.0f} test scans, {first.get('n_empty_scans', 0):.0f} of them without a lesion")
-    floors = results.drop_duplicates("method")["floor"].astype(bool)
-    return " · ".join([*parts, f"{_count((~floors).sum(), 'learned method')}, {_count(floors.sum(), 'floor')}"])
+    kinds = results.drop_duplicates("method").apply(kind, axis=1).tolist()
+    counts = [_count(kinds.count("learned"), "learned method"), _count(kinds.count("floor"), "floor")]
+    counts += [_count(kinds.count("supervised"), "supervised reference")] if "supervised" in kinds else []
+    return " · ".join([*parts, ", ".join(counts)])
 
 
 def _count(number: int, noun: str) -> str:
@@ -44,7 +46,13 @@ def _count(number: int, noun: str) -> str:
 
 
 def finding(results: pd.DataFrame) -> str:
-    """Whether training was worth it, in words: the best learned method against the best floor, and chance."""
+    """Whether training was worth it, in words: the best learned method against the best floor, and chance.
+
+    Supervised references do not take part.
+    """
+    results = results[results.apply(kind, axis=1) != "supervised"]
+    if results.empty:
+        return "There are supervised references alone, which are not compared."
     methods = results.groupby("method").agg({"auprc": "mean", "floor": "first", "title": "first"})
     methods = methods.dropna(subset=["auprc"]).sort_values("auprc", ascending=False, kind="stable")
     chance = results["lesion_share"].mean() if "lesion_share" in results.columns else np.nan

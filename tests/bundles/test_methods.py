@@ -27,6 +27,8 @@ CHEAP = {
     "fanogan": {"critic_steps": 2},
     "caae": {"critic_steps": 2},
     "spa": {"perceptual_weight": 0},
+    "gmvae": {"perceptual_weight": 0},
+    "gm_ir": {"perceptual_weight": 0, "inferer#steps": 2, "tuning#candidates": {"step": [0.01, 0.03]}},
     "spatial_vae": {"perceptual_weight": 0},
     "gradcam_d_vae": {"latent_size": 4},
 }

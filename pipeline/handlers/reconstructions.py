@@ -1,0 +1,51 @@
+"""What a network drew: reconstructions on disk, and how near they are to healthy scans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+
+from pipeline.data import scan_affine
+from pipeline.handlers.maps import write_volume
+from pipeline.metrics.reconstruction import reconstruction_error
+
+
+class Reconstructions:
+    """Writes `output_dir/maps/<scan>_reconstruction.nii.gz`; `figures()` are SSIM and L1 of the healthy test scans.
+
+    Both are means over the slices; L1 is that of the support. Networks are asked for `reconstruction` at the mean of
+    their latent space.
+    """
+
+    def __init__(self, output_dir: str, manifest: dict[str, Any]) -> None:
+        self.maps = Path(output_dir) / "maps"
+        self.manifest = manifest
+        self.items = {item["id"]: item for item in manifest["items"]}
+        self.ssim: list[float] = []
+        self.l1: list[float] = []
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
+
+    def figures(self) -> dict[str, float]:
+        """`healthy_ssim` and `healthy_l1`; nan without a healthy scan."""
+        return {"healthy_ssim": _mean(self.ssim), "healthy_l1": _mean(self.l1)}
+
+    @torch.no_grad()
+    def _add(self, engine: Any) -> None:
+        batch = engine.state.output["label"]
+        item = self.items[batch["scan"][0]]
+        drawn = engine.network(batch["image"]).reconstruction.float()
+        write_volume(self.maps / f"{item['id']}_reconstruction.nii.gz", drawn, scan_affine(self.manifest, item))
+        if item["healthy"]:
+            error = reconstruction_error(drawn, batch["image"], batch["support"])
+            self.ssim += error.ssim.tolist()
+            self.l1 += error.l1[error.l1.isfinite()].tolist()
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

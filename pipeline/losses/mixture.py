@@ -1,0 +1,45 @@
+"""The KL terms of a Gaussian-mixture VAE (Dilokthanakul et al. 2017, Eqs. 4–7; You et al. 2019): `output -> [N]`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.losses.shape_prior import gaussian_kl
+from pipeline.networks.gmvae import MixtureOutput
+
+
+def responsibilities(output: MixtureOutput) -> torch.Tensor:
+    """`p(c|w, z) ∝ N(z; mu_c(w), s_c(w))` of equally likely components, [N, C, H, W]."""
+    distance = (output.z[:, None] - output.prior_mu).square() * torch.exp(-output.prior_logvar)
+    return torch.softmax(-0.5 * (output.prior_logvar + distance).sum(dim=2), dim=1)
+
+
+def conditional_prior_kl(output: MixtureOutput, shares: torch.Tensor) -> torch.Tensor:
+    """`Σ_c p(c|w, z) KL(q(z|x) ‖ p(z|w, c))`, [N, H, W]; shares: [N, C, H, W]."""
+    each = gaussian_kl(output.mu[:, None], output.logvar[:, None], output.prior_mu, output.prior_logvar)
+    return (shares * each.sum(dim=2)).sum(dim=1)
+
+
+def w_prior_kl(output: MixtureOutput) -> torch.Tensor:
+    """`KL(q(w|x) ‖ N(0, I))`, [N, H, W]."""
+    zero = torch.zeros_like(output.w_mu)
+    return gaussian_kl(output.w_mu, output.w_logvar, zero, zero).sum(dim=1)
+
+
+def c_prior_kl(shares: torch.Tensor) -> torch.Tensor:
+    """`KL(p(c|w, z) ‖ 1/C) = log C + Σ_c p(c|w, z) log p(c|w, z)`, [N, H, W]; shares: [N, C, H, W]."""
+    return math.log(shares.shape[1]) + torch.special.xlogy(shares, shares).sum(dim=1)
+
+
+class MixtureKL(nn.Module):
+    """Conditional prior, w prior and c prior terms of the lower bound, one sample of z and w, summed over pixels."""
+
+    def forward(self, output: MixtureOutput, batch: dict[str, Any]) -> torch.Tensor:
+        """Sum of the terms of each image, [N]; the batch is not looked at."""
+        shares = responsibilities(output)
+        terms = conditional_prior_kl(output, shares) + w_prior_kl(output) + c_prior_kl(shares)
+        return terms.flatten(1).sum(dim=1)

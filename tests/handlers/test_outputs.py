@@ -1,0 +1,96 @@
+"""Reconstructions, tissue maps and the distance at the oracle's threshold, of a whole run on the tiny dataset."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from pipeline.data import SliceDataset
+from pipeline.handlers.tissue_maps import tissue_dice
+from pipeline.leaderboard import run_leaderboard
+from pipeline.metrics.overlap import surface_distance
+from pipeline.metrics.reconstruction import reconstruction_error
+from pipeline.networks import SpatialVAE, load_weights
+
+OVERRIDE = {"max_epochs": 1, "precision": "fp32", "perceptual_weight": 0}
+
+
+@pytest.fixture(scope="module")
+def dataset(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny dataset; the segmentation of one healthy test scan is GM on the left and background elsewhere."""
+    root = Path(shutil.copytree(tiny_dataset, tmp_path_factory.mktemp("outputs") / "dataset"))
+    folder = root / "prior" / "segmentations"
+    folder.mkdir()
+    labels = np.zeros((240, 240, 40), np.uint8)
+    labels[:120] = 2
+    affine = np.diag([1.0, 1.0, 1.0, 1.0])
+    affine[:2, 3] = -3.25  # a voxel of 7.5 mm starts half of it before its centre
+    affine[2, 3] = -10
+    nib.save(nib.Nifti1Image(labels, affine), folder / "sub-test3_space-SRI24_dseg.nii.gz")
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.Series]:
+    runs = tmp_path_factory.mktemp("runs")
+    return runs, run_leaderboard(["spa"], dataset, runs, **OVERRIDE).iloc[0]
+
+
+def drawn(dataset: Path, runs: Path, scan: int):
+    network = load_weights(SpatialVAE(32, heads="sigmoid"), runs / "spa/seed-0/model.pt")
+    test = SliceDataset(dataset, "test", 3.2)
+    items = [test[row] for row in range(3 * scan, 3 * scan + 3)]
+    image, support = (torch.stack([item[key] for item in items]) for key in ("image", "support"))
+    with torch.no_grad():
+        return network(image), image, support
+
+
+def test_reconstructions_and_tissue_maps_are_those_of_the_network(run, dataset: Path) -> None:
+    runs, row = run
+    output, image, support = drawn(dataset, runs, 3)
+    maps = runs / "spa" / "seed-0" / "maps"
+    read = lambda name: np.moveaxis(nib.load(maps / f"sub-test3_{name}.nii.gz").get_fdata(), -1, 0)  # noqa: E731
+    np.testing.assert_allclose(read("reconstruction"), output.reconstruction[:, 0], atol=1e-5)
+    for label, tissue in enumerate(("CSF", "GM", "WM")):
+        np.testing.assert_allclose(read(f"label-{tissue}_probseg"), output.mu[:, label], atol=1e-5)
+    error = reconstruction_error(output.reconstruction, image, support)
+    assert row["healthy_ssim"] == pytest.approx(error.ssim.mean().item(), abs=1e-4), "the one healthy test scan"
+    assert row["healthy_l1"] == pytest.approx(error.l1.mean().item(), abs=1e-4)
+
+
+def test_tissues_are_compared_with_the_scans_own_segmentation_or_the_prior(run, dataset: Path) -> None:
+    runs, row = run
+    table = pd.read_csv(runs / "spa/seed-0/tissues.csv").set_index("scan")
+    assert table["reference"].to_dict() == {f"sub-test{i}": "own" if i == 3 else "prior" for i in range(4)}
+    tissue = drawn(dataset, runs, 3)[0].mu.argmax(dim=1)
+    left = torch.zeros(3, 32, 32, dtype=torch.bool)
+    left[:, :16] = True
+    expected = 2 * ((tissue == 1) & left).sum() / ((tissue == 1).sum() + left.sum())
+    assert table.loc["sub-test3", "dice_GM"] == pytest.approx(expected.item(), abs=1e-6)
+    assert row["tissue_dice_GM@own"] == table.loc["sub-test3", "dice_GM"], "the one healthy scan"
+
+
+def test_dice_of_tissues() -> None:
+    found, expected = torch.tensor([0, 0, 1, 3]), torch.tensor([0, 1, 1, 3])
+    dice = tissue_dice(found, expected)
+    assert dice["dice_CSF"] == dice["dice_GM"] == pytest.approx(2 / 3) and np.isnan(dice["dice_WM"])
+
+
+def test_the_distance_is_that_of_the_masks_of_the_best_dice(run, dataset: Path) -> None:
+    runs, row = run
+    test = SliceDataset(dataset, "test", 3.2)
+    distances = []
+    for scan in range(3):
+        items = [test[index] for index in range(3 * scan, 3 * scan + 3)]
+        path = runs / f"spa/seed-0/maps/sub-test{scan}_anomaly.nii.gz"
+        anomaly = torch.from_numpy(np.moveaxis(nib.load(path).get_fdata(), -1, 0))
+        lesion, support = (torch.stack([item[key][0] for item in items]) for key in ("lesion", "support"))
+        mask = (anomaly >= row["threshold@oracle"]) & support
+        distances.append(surface_distance(mask, lesion & support, (1.0, 7.5, 7.5)).hd)
+    assert row["hd@oracle"] == pytest.approx(np.mean(distances), rel=1e-5)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.distributions import Categorical, Normal, kl_divergence
+
+from pipeline.losses import ImageEnergy, KLToStandardNormal, MixtureKL
+from pipeline.losses.mixture import c_prior_kl, conditional_prior_kl, responsibilities, w_prior_kl
+from pipeline.networks import MixtureOutput, SpatialOutput
+
+C, K, D, SIDE = 3, 2, 2, 4
+
+
+def output(images: int = 2, side: int = SIDE, **options) -> MixtureOutput:
+    torch.manual_seed(0)
+    made = lambda *shape: torch.randn(images, *shape, side, side, **options)  # noqa: E731
+    image, mu, w_mu = made(1), made(K), made(D)
+    return MixtureOutput(image, mu, -made(K).abs(), made(K), w_mu, -made(D).abs(), made(C, K), 0.3 * made(C, K))
+
+
+def normal(mu: torch.Tensor, logvar: torch.Tensor) -> Normal:
+    return Normal(mu, (0.5 * logvar).exp())
+
+
+def test_responsibilities_are_those_of_bayes() -> None:
+    made = output()
+    likelihood = normal(made.prior_mu, made.prior_logvar).log_prob(made.z[:, None]).sum(dim=2).exp()
+    torch.testing.assert_close(responsibilities(made), likelihood / likelihood.sum(dim=1, keepdim=True))
+
+
+def test_conditional_prior_equals_a_monte_carlo_estimate() -> None:
+    made = output(1, 1)
+    shares = responsibilities(made)
+    q = normal(made.mu, made.logvar)
+    draws = q.sample((400_000,))[:, :, None]  # [draws, N, 1, K, 1, 1] against [N, C, K, 1, 1]
+    p = normal(made.prior_mu, made.prior_logvar)
+    ratios = (q.log_prob(draws[:, :, 0])[:, :, None] - p.log_prob(draws)).sum(dim=3)
+    estimates = (shares * ratios).sum(dim=2).flatten()
+    found = conditional_prior_kl(made, shares).item()
+    assert abs(estimates.mean() - found) < 4 * estimates.std() / math.sqrt(len(estimates))
+
+
+def test_w_prior_and_c_prior_equal_torch_and_a_monte_carlo_estimate() -> None:
+    made = output()
+    expected = kl_divergence(normal(made.w_mu, made.w_logvar), Normal(0.0, 1.0)).sum(dim=1)
+    torch.testing.assert_close(w_prior_kl(made), expected)
+    shares = responsibilities(made)
+    posterior = Categorical(shares.movedim(1, -1))
+    expected = kl_divergence(posterior, Categorical(torch.ones_like(posterior.probs)))
+    torch.testing.assert_close(c_prior_kl(shares), expected, rtol=1e-4, atol=1e-5)
+    drawn = posterior.sample((20_000,))
+    ratios = posterior.log_prob(drawn) + math.log(C)
+    error = (ratios.mean(dim=0) - c_prior_kl(shares)).abs()
+    assert (error < 5 * ratios.std(dim=0) / math.sqrt(len(drawn)) + 1e-4).all()
+
+
+def test_one_component_everywhere_is_a_plain_gaussian_prior() -> None:
+    made = output()
+    same = made._replace(
+        prior_mu=made.prior_mu[:, :1].expand(-1, C, -1, -1, -1),
+        prior_logvar=made.prior_logvar[:, :1].expand(-1, C, -1, -1, -1),
+    )
+    plain = kl_divergence(normal(made.mu, made.logvar), normal(made.prior_mu[:, 0], made.prior_logvar[:, 0]))
+    expected = plain.sum(dim=(1, 2, 3)) + w_prior_kl(made).sum(dim=(1, 2))
+    torch.testing.assert_close(MixtureKL()(same, {}), expected)
+
+
+def test_gradients_in_float64() -> None:
+    made = output(1, 2, dtype=torch.float64)
+    call = lambda *parts: MixtureKL()(MixtureOutput(made.reconstruction, *parts), {})  # noqa: E731
+    assert torch.autograd.gradcheck(call, tuple(part.requires_grad_() for part in made[1:]))
+
+
+def test_energy_is_that_of_each_image_in_sums() -> None:
+    torch.manual_seed(0)
+    maps = torch.randn(2, 4, 6, 6)
+    drawn, image = SpatialOutput(torch.rand(2, 1, 6, 6), maps, -maps.abs()), torch.rand(2, 1, 6, 6)
+    found = ImageEnergy(KLToStandardNormal(), beta=0.2)(drawn, image)
+    for n in range(2):
+        kl = kl_divergence(normal(maps[n], -maps[n].abs()), Normal(0.0, 1.0)).sum() / 4
+        torch.testing.assert_close(found[n], (image[n] - drawn.reconstruction[n]).abs().sum() + 36 * 0.2 * kl)
