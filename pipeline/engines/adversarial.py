@@ -10,6 +10,7 @@ import torch
 from monai.engines import SupervisedTrainer
 from torch import nn
 
+from pipeline.inferers.precision import autocast
 from pipeline.losses.adversarial import Pairing, StandardGAN, WassersteinGP, image_pair
 
 
@@ -37,7 +38,7 @@ class AdversarialTrainer(SupervisedTrainer):
     Args:
         critic: scores [N] of what the pairing returns. critic_optimizer: over its parameters.
         game: StandardGAN or WassersteinGP. pairing: `(output, batch) -> (real, fake)`.
-        critic_steps: per iteration, ≥ 1.
+        critic_steps: per iteration, ≥ 1. precision: of the critic's steps, see `pipeline.inferers.Forward`.
         kwargs: of SupervisedTrainer; its `loss_function` holds the network's side of the game (FoolCritic).
     """
 
@@ -48,6 +49,7 @@ class AdversarialTrainer(SupervisedTrainer):
         game: StandardGAN | WassersteinGP,
         pairing: Pairing = image_pair,
         critic_steps: int = 1,
+        precision: str = "fp32",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -56,6 +58,7 @@ class AdversarialTrainer(SupervisedTrainer):
         self.game = game
         self.pairing = pairing
         self.critic_steps = critic_steps
+        self.precision = precision
 
     def _iteration(self, engine: Any, batchdata: dict[str, torch.Tensor]) -> dict:
         inputs, batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs)
@@ -74,7 +77,8 @@ class AdversarialTrainer(SupervisedTrainer):
         with torch.no_grad():
             real, fake = self.pairing(self.inferer(inputs, self.network), batch)
         self.critic_optimizer.zero_grad(set_to_none=True)
-        terms = self.game.critic_terms(self.critic, real, fake)
+        with autocast(self.precision, inputs.device):
+            terms = self.game.critic_terms(self.critic, real, fake)
         torch.stack(list(terms.values())).sum().backward()
         self.critic_optimizer.step()
         return {name: value.detach() for name, value in terms.items()}

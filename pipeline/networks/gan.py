@@ -41,12 +41,17 @@ class ImageCritic(nn.Module):
         return self.convolutions(image)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Scores [N] (no sigmoid); higher is more real."""
-        return self.score(self.features(image).flatten(1))[:, 0]
+        """Scores [N] float32 (no sigmoid); higher is more real. Under autocast only the convolutions are coarser."""
+        features = self.features(image).flatten(1)
+        with torch.autocast(features.device.type, enabled=False):
+            return self.score(features.float())[:, 0]
 
 
 class LatentCritic(nn.Sequential):
-    """Three linear layers with LeakyReLU 0.2: latent vectors [N, d] -> scores [N], higher is more like the prior."""
+    """Three linear layers with LeakyReLU 0.2: latent vectors [N, d] -> scores [N], higher is more like the prior.
+
+    They are float32 under autocast too: such products are cheap, and bfloat16 would round the scores.
+    """
 
     def __init__(self, latent_size: int, width: int = 256) -> None:
         super().__init__(
@@ -57,6 +62,10 @@ class LatentCritic(nn.Sequential):
             nn.Linear(width, 1),
             nn.Flatten(0),
         )
+
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(latent.device.type, enabled=False):
+            return super().forward(latent.float())
 
 
 class FAnoGAN(ResNetAutoencoder):

@@ -23,6 +23,23 @@ def test_a_wasserstein_critic_scores_each_image_by_itself() -> None:
     torch.testing.assert_close(critic(image)[:1], critic(image[:1]))
 
 
+@pytest.mark.parametrize(
+    "critic, shape", [(ImageCritic(32, normalised=False), (4, 1, 32, 32)), (LatentCritic(5), (4, 5))]
+)
+def test_scores_and_their_gradients_hardly_change_under_autocast(critic: torch.nn.Module, shape: tuple) -> None:
+    torch.manual_seed(0)
+    inputs, found = torch.rand(shape), []
+    for enabled in (False, True):
+        critic.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            scores = critic(inputs)
+        scores.square().sum().backward()
+        found.append((scores.detach(), torch.cat([p.grad.flatten() for p in critic.parameters()])))
+    assert found[1][0].dtype == torch.float32
+    torch.testing.assert_close(found[1][0], found[0][0], rtol=0.05, atol=5e-3)
+    assert torch.cosine_similarity(found[1][1], found[0][1], dim=0) > 0.99
+
+
 def test_parts_of_fanogan_share_nothing_and_miss_nothing() -> None:
     network = FAnoGAN(16, 4)
     parts = [network.generator_parameters(), network.encoder_parameters(), list(network.critic.parameters())]
