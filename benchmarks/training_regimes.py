@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ixi_to_flair_lesions import scans
+
 from preprocessing.config import load_config
 from preprocessing.datasets import Scan, find_scans
 from preprocessing.run import prepare

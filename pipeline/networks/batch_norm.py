@@ -9,6 +9,8 @@ from torch import nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from pipeline.networks.convolution import TwiceDifferentiableConv2d
+
 
 class _Normalise(Function):
     """`y = γ x̂ + β`, `x̂ = (x − mean) / σ`, with the statistics of the batch."""
@@ -79,8 +81,10 @@ class TwiceDifferentiableBatchNorm2d(nn.BatchNorm2d):
 
 
 def twice_differentiable(network: nn.Module) -> nn.Module:
-    """`network` itself, its BatchNorm2d layers made twice differentiable at little cost."""
+    """`network` itself, its BatchNorm2d and Conv2d layers made twice differentiable at little cost."""
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = TwiceDifferentiableBatchNorm2d
+        if type(module) is nn.Conv2d:
+            module.__class__ = TwiceDifferentiableConv2d
     return network
