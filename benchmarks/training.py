@@ -1,5 +1,7 @@
 """Cost of a training step: `python benchmarks/training.py [--sizes 96 224] [--batch 8] [--steps 3]`; prints markdown.
 
+`--rows SPA --sizes 128` measures those rows alone; VGG16 has random weights, on which its cost does not depend.
+
 Ours is the step of the bundles: autocast to bfloat16, channels last, features computed once, one backward pass,
 Grad-CAM by one `autograd.grad` through a batch norm whose second derivative is cheap. It is compared with a plain
 float32 loop of the same network and losses, and for Grad-CAM with hooks and two backward passes. All take turns in one
@@ -23,8 +25,10 @@ from torch import nn
 
 from pipeline.attention import enlarge
 from pipeline.inferers import Forward
-from pipeline.losses import ActivationEntropy, LogBarrier, Objective, SizeConstraint
-from pipeline.networks import ResNetAutoencoder, twice_differentiable
+from pipeline.losses import ActivationEntropy, ImageObjective, KLToShapePrior, LogBarrier, Objective, SizeConstraint
+from pipeline.networks import ResNetAutoencoder, SpatialVAE, VGGFeatures, twice_differentiable
+from pipeline.networks.features import POOL
+from pipeline.prior import ShapePrior
 
 Step = Callable[[], torch.Tensor]
 
@@ -53,8 +57,24 @@ class PlainGradCAM(SizeConstraint):
         return self.of_map(enlarge(attention, size), torch.ones_like(batch["brain"])).sum()
 
 
-def objective(kind: str, network: ResNetAutoencoder) -> Objective:
-    """Loss of a method at the paper's weights; `hooks` is GradCAMCons by hooks."""
+def vgg() -> VGGFeatures:
+    """VGG16 up to relu2_2, at random weights."""
+    widths = [(3, 64), (64, 64), (64, 128), (128, 128)]
+    layers: list[Any] = [(torch.randn(o, i, 3, 3) / (3 * i**0.5), torch.zeros(o)) for i, o in widths]
+    return VGGFeatures([*layers[:2], POOL, *layers[2:]], (4,), normalised=True)
+
+
+def shape_prior_objective(size: int, perceptual: bool) -> ImageObjective:
+    """Loss of SPA at the paper's weights, with a prior that is the same everywhere."""
+    prior = ShapePrior(torch.full((1, 4, size, size), 0.25), torch.full((1, 4, size, size), 0.1), 0, 1)
+    features, weight = (vgg(), 0.1) if perceptual else (None, 0.0)
+    return ImageObjective(KLToShapePrior(prior), 1e-3, features, weight)
+
+
+def objective(kind: str, network: Any, size: int) -> nn.Module:
+    """Loss of a method at the paper's weights; `hooks` is GradCAMCons by hooks, `SPA+` has the perceptual term."""
+    if kind.startswith("SPA"):
+        return shape_prior_objective(size, kind == "SPA+")
     if kind == "AMCons":
         return Objective(10.0, ActivationEntropy(), 0.1)
     if kind == "VAE":
@@ -70,6 +90,10 @@ VARIANTS = {
     "GradCAMCons, hooks and two backward passes, float32": ("hooks", "fp32"),
     "GradCAMCons, hooks and two backward passes, ours otherwise": ("hooks", "auto"),
     "GradCAMCons, ours": ("GradCAMCons", "auto"),
+    "SPA without the perceptual term, plain float32 loop": ("SPA", "fp32"),
+    "SPA without the perceptual term, ours": ("SPA", "auto"),
+    "SPA, plain float32 loop": ("SPA+", "fp32"),
+    "SPA, ours": ("SPA+", "auto"),
 }
 
 
@@ -77,14 +101,16 @@ def make_step(name: str, size: int, batch_size: int, device: str) -> Step:
     """A training step that returns its loss; the same weights, images and draws whatever the variant."""
     kind, precision = VARIANTS[name]
     torch.manual_seed(0)
-    network = ResNetAutoencoder(size, 32).to(device)
+    make: Any = SpatialVAE(size, heads="sigmoid") if kind.startswith("SPA") else ResNetAutoencoder(size, 32)
+    network = make.to(device)
     network = twice_differentiable(network) if kind == "GradCAMCons" else network
     forward: Callable[..., Any] = lambda image, net: net(image)  # noqa: E731
     if precision != "fp32":
         network, forward = network.to(memory_format=torch.channels_last), Forward(precision)
-    loss, optimizer = objective(kind, network), torch.optim.Adam(network.parameters(), 1e-5, fused=precision != "fp32")
+    loss = objective(kind, network, size).to(device)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-5, fused=precision != "fp32")
     image = torch.rand(batch_size, 1, size, size, device=device)
-    batch = {"image": image, "brain": torch.ones_like(image, dtype=torch.bool)}
+    batch = {"image": image, "brain": torch.ones_like(image, dtype=torch.bool), "z": torch.zeros(batch_size).long()}
 
     def step() -> torch.Tensor:
         optimizer.zero_grad(set_to_none=True)
@@ -121,9 +147,9 @@ def only(name: str, size: int, batch_size: int, device: str) -> None:
     print(f"{kilobytes / 2**20:.2f}")
 
 
-def compare(size: int, batch_size: int, steps: int, device: str) -> None:
+def compare(size: int, batch_size: int, steps: int, device: str, rows: str) -> None:
     """Print the table of one image size: the fastest of `steps` rounds, in which all variants take turns."""
-    made = {name: make_step(name, size, batch_size, device) for name in VARIANTS}
+    made = {name: make_step(name, size, batch_size, device) for name in VARIANTS if name.startswith(rows)}
     losses = {name: float(step()) for name, step in made.items()}  # the first step, not timed
     seconds: dict[str, list[float]] = {name: [] for name in made}
     for _ in range(steps):
@@ -138,6 +164,12 @@ def compare(size: int, batch_size: int, steps: int, device: str) -> None:
     for name, value in best.items():
         memory = peak_gib(name, size, batch_size, device)
         print(f"| {name} | {value:.3f} | {batch_size / value:.2f} | {memory} | {losses[name]:.1f} |", flush=True)
+    if not rows:
+        conclude(best)
+
+
+def conclude(best: dict[str, float]) -> None:
+    """Print the ratios of the attention methods."""
     ratio = lambda a, b: f"{best[a] / best[b]:.2f}"  # noqa: E731
     print(f"\nAMCons: {ratio('AMCons, plain float32 loop', 'AMCons, ours')} × the plain float32 loop.", end=" ")
     hooked, otherwise = list(VARIANTS)[4:6]
@@ -152,6 +184,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[96, 224])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--rows", default="", help="beginning of the names of the rows to measure; all without it")
     parser.add_argument("--only", choices=list(VARIANTS), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.device == "cpu":
@@ -160,7 +193,7 @@ def main() -> None:
         if given.only:
             only(given.only, size, given.batch, given.device)
         else:
-            compare(size, given.batch, given.steps, given.device)
+            compare(size, given.batch, given.steps, given.device, given.rows)
 
 
 if __name__ == "__main__":

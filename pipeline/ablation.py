@@ -30,9 +30,10 @@ def available_ablations() -> list[str]:
 def load_ablation(name: str) -> dict[str, Any]:
     """An installed ablation, or one of one's own given by path (`*.yaml`).
 
-    Keys: `figure`, a column of metrics.csv; `grids`, a list of mappings from `method` and any key of the configuration
-    to values, all combinations of which are run; `published`, values of the figure by method, printed beside; `mixins`
-    that every setting gets; `picture`, one of `pipeline.report.ablation_pictures`, drawn of each data set.
+    Keys: `figure`, a column of metrics.csv or a list of them; `grids`, a list of mappings from `method` and any key of
+    the configuration to values, all combinations of which are run; `published`, by method a value, or values by their
+    names, printed beside; `mixins` that every setting gets; `picture`, one of `pipeline.report.ablation_pictures`,
+    drawn of each data set.
 
     Raises:
         PipelineError: no such ablation or picture; the message lists the choices. A grid without `method`.
@@ -78,7 +79,7 @@ def run_ablation(
         override: of the configuration, for all settings.
 
     Returns:
-        One row a dataset and setting: the setting, the figure's mean and standard deviation over seeds, the average
+        One row a dataset and setting: the setting, mean and standard deviation over seeds of each figure, the average
         precision on validation where there is a labelled one (to choose by), and what was published.
     """
     plan, out = load_ablation(name), Path(out)
@@ -90,8 +91,9 @@ def run_ablation(
         where = {"dataset": manifest["name"], "slices": manifest["slices"], "image_size": manifest["image_size"]}
         for setting in settings(plan["grids"]):
             folder = out / _folder({**where, **setting})
-            row = _row(plan["figure"], setting, dataset, folder, seeds, mixins, override)
-            rows.append({**where, **setting, **row, "published": plan.get("published", {}).get(setting["method"])})
+            figures = [plan["figure"]] if isinstance(plan["figure"], str) else plan["figure"]
+            row = _row(figures, setting, dataset, folder, seeds, mixins, override)
+            rows.append({**where, **setting, **row, **_published(plan.get("published", {}).get(setting["method"]))})
             followed += _followed({**where, "simulated": manifest["simulated"], **setting}, folder, seeds)
         if "picture" in plan:
             _draw(plan, pd.concat(followed), where, out)
@@ -100,8 +102,14 @@ def run_ablation(
     return _write(pd.DataFrame(rows), out / "ablation.csv")
 
 
+def _published(values: Any) -> dict[str, Any]:
+    """Columns of what was published for a method: `published`, or one a name."""
+    named = values if isinstance(values, dict) else {"": values}
+    return {f"published {name}".strip(): value for name, value in named.items()}
+
+
 def _row(
-    figure: str,
+    figures: Sequence[str],
     setting: dict[str, Any],
     dataset: str | Path,
     folder: Path,
@@ -111,10 +119,12 @@ def _row(
 ) -> dict[str, Any]:
     given = {**override, **{key: value for key, value in setting.items() if key != "method"}}
     results = run_leaderboard([setting["method"]], dataset, folder, seeds, mixins, **given)
-    if figure not in results:
-        raise PipelineError(f"unknown figure '{figure}'; available: {', '.join(results.select_dtypes('number'))}")
-    values = results[results["seed"].isin(seeds)][figure]
-    row = {figure: values.mean(), f"{figure}_sd": values.std(), "seeds": len(values)}
+    row: dict[str, Any] = {}
+    for figure in figures:
+        if figure not in results:
+            raise PipelineError(f"unknown figure '{figure}'; available: {', '.join(results.select_dtypes('number'))}")
+        values = results[results["seed"].isin(seeds)][figure]
+        row |= {figure: values.mean(), f"{figure}_sd": values.std(), "seeds": len(values)}
     validation = [run / "validation.npz" for run in _runs(folder, seeds) if (run / "validation.npz").is_file()]
     precisions = [average_precision(ScoreHistogram.load(path).pooled()).value for path in validation]
     return row | ({"validation_auprc": mean(precisions)} if precisions else {})

@@ -40,6 +40,17 @@ def test_every_setting_is_run_once_and_has_the_figure_of_its_run(plan: str, tiny
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out/ablation.csv"), table, check_dtype=False)
 
 
+def test_several_figures_and_values_published_by_name(tiny_dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(
+        "figure: [auprc, hd@oracle]\ngrids: [{method: [intensity, histeq]}]\n"
+        "published: {intensity: {auprc MSLUB: 0.15, auprc BraTS: 0.473}}\n"
+    )
+    table = run_ablation(str(tmp_path / "two.yaml"), [tiny_dataset], tmp_path / "out")
+    assert table["published auprc MSLUB"].tolist()[0] == 0.15 and table["published auprc BraTS"].isna().tolist()[1]
+    run = run_leaderboard(["intensity"], tiny_dataset, tmp_path / "runs").iloc[0]
+    assert table.loc[0, ["auprc", "hd@oracle"]].tolist() == run[["auprc", "hd@oracle"]].tolist()
+
+
 def test_what_is_done_is_not_done_again(plan: str, tiny_dataset: Path, tmp_path: Path) -> None:
     def times() -> dict[Path, int]:
         return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("scans.csv")}
@@ -99,7 +110,8 @@ def test_the_grid_of_figure_3() -> None:
 
 def test_mistakes_are_refused_with_the_choices(tiny_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        PipelineError, match="unknown ablation 'fig8'; available: fig3, fig6, fig7, table2, when_constraint_helps"
+        PipelineError,
+        match="unknown ablation 'fig8'; available: bercea2022_fig4, .*fig3, fig6, fig7, table2, when_constraint_helps",
     ):
         load_ablation("fig8")
     (tmp_path / "a.yaml").write_text("figure: auprc\ngrids: [{beta: [1]}]")

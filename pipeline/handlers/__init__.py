@@ -5,6 +5,7 @@ from pipeline.handlers.card import protocol_card
 from pipeline.handlers.checkpoint import ResumableCheckpoint
 from pipeline.handlers.constraint_schedule import ConstraintSchedule
 from pipeline.handlers.follow_maps import FollowMaps
+from pipeline.handlers.held_out import HeldOutTerms
 from pipeline.handlers.maps import MapWriter
 from pipeline.handlers.oracle_distance import OracleDistance
 from pipeline.handlers.reconstructions import Reconstructions
@@ -19,6 +20,7 @@ __all__ = [
     "ConstraintSchedule",
     "FollowMaps",
     "HealthyObjective",
+    "HeldOutTerms",
     "LabelledPrecision",
     "MapWriter",
     "OracleDistance",

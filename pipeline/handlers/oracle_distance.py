@@ -7,16 +7,17 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import torch
 from ignite.engine import Engine, Events
 
 from pipeline.metrics import ScoreHistogram
 from pipeline.metrics.curves import best_dice
-from pipeline.metrics.overlap import surface_distance
+from pipeline.metrics.overlap import SurfaceDistance, surface_distance
 
 
 class OracleDistance:
-    """`figures()`: `hd@oracle`, mean over scans of the Hausdorff distance in mm of the masks of the best pooled Dice.
+    """`figures()`: `hd@oracle` and `hd95@oracle`, means over scans in mm of the masks of the best pooled Dice.
 
     The maps are read back from what MapWriter wrote, so that memory does not grow with the scans. Scans without a
     lesion, or without a pixel in the mask, do not count. The threshold has seen the labels.
@@ -35,19 +36,20 @@ class OracleDistance:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
 
     def figures(self) -> dict[str, float]:
-        """The mean; nan where no scan counts."""
+        """The means; nan where no scan counts."""
         threshold = best_dice(self.histogram.pooled()).threshold
-        distances = np.array([self._distance(scan, threshold) for scan in self.scans])
-        counted = distances[np.isfinite(distances)]
-        return {"hd@oracle": float(counted.mean()) if len(counted) else float("nan")}
+        distances = pd.DataFrame(
+            [self._distance(scan, threshold) for scan in self.scans], columns=SurfaceDistance._fields
+        )
+        return {f"{name}@oracle": float(value) for name, value in distances.mean().items()}
 
     def _add(self, engine: Any) -> None:
         self.scans.append(engine.state.output["label"]["scan"][0])
 
-    def _distance(self, scan: str, threshold: float) -> float:
+    def _distance(self, scan: str, threshold: float) -> SurfaceDistance:
         paths = [self.maps / f"{scan}_anomaly.nii.gz"]
         paths += [self.reference / f"{scan}_{name}.nii.gz" for name in ("lesion", "support")]
         files: list[Any] = [nib.load(path) for path in paths]
         anomaly, lesion, support = (torch.from_numpy(np.asarray(file.dataobj)) for file in files)
         mask, label = (anomaly >= threshold) & (support > 0), (lesion > 0) & (support > 0)
-        return surface_distance(mask, label, [float(size) for size in files[0].header.get_zooms()]).hd
+        return surface_distance(mask, label, [float(size) for size in files[0].header.get_zooms()])

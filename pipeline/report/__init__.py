@@ -7,6 +7,7 @@ from pipeline.report.plots import curves, ranking
 from pipeline.report.render import page
 from pipeline.report.results import load_results, load_scans, protocols, thresholds
 from pipeline.report.tables import hardest, per_threshold, table
+from pipeline.report.tissues import tissues
 
 __all__ = [
     "curves",
@@ -20,4 +21,5 @@ __all__ = [
     "ranking",
     "table",
     "thresholds",
+    "tissues",
 ]

@@ -53,7 +53,7 @@ def montage(
     views = [view(root, scan, prepared) for scan in (lesion_scans(root, prepared) if scans is None else scans)]
     if not views:
         raise PipelineError("a montage needs at least one scan; none was given")
-    figure, axes = _grid(len(views), 2 + 2 * len(shown))
+    figure, axes = panels(len(views), 2 + 2 * len(shown))
     box = field(views)
     _references(axes[:, :2], views, box)
     for i, run in enumerate(shown):
@@ -61,7 +61,7 @@ def montage(
     return figure
 
 
-def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+def panels(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     """Square panels of equal size, below titles, each row under a strip for its label; all sizes in inches."""
     width = 2 * EDGE + columns * SIDE + (columns - 1) * GAP
     height = TOP + rows * (STRIP + SIDE) + BOTTOM
@@ -75,13 +75,13 @@ def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     return figure, axes
 
 
-def _head(ax: Axes, text: str, colour: str) -> None:
+def head(ax: Axes, text: str, colour: str) -> None:
     ax.text(0.5, 1 + (STRIP + 0.04) / SIDE, text, color=colour, fontsize=9, ha="center", transform=ax.transAxes)
 
 
 def _references(axes: np.ndarray, views: Sequence[View], box: tuple[slice, slice]) -> None:
-    _head(axes[0, 0], "image", INK)
-    _head(axes[0, 1], "lesion (label)", LESION)
+    head(axes[0, 0], "image", INK)
+    head(axes[0, 1], "lesion (label)", LESION)
     for side, x in (("L", 0.04), ("R", 0.96)):
         axes[0, 0].text(x, 0.5, side, color=MUTED, fontsize=8, ha="center", va="center", transform=axes[0, 0].transAxes)
     for (left, right), seen in zip(axes, views, strict=True):
@@ -108,8 +108,8 @@ def _method(
     volumes = [anomaly_map(run, seen.scan) for seen in views]
     maps = [None if volume is None else upright(volume, v.z) for volume, v in zip(volumes, views, strict=True)]
     norm = _scale(maps, views, value)
-    _head(axes[0, 0], f"{_title(run)}\nmap", INK)
-    _head(axes[0, 1], f"{_title(run)}\nmask ≥ {value:.3g} ({rule})", MASK)
+    head(axes[0, 0], f"{_title(run)}\nmap", INK)
+    head(axes[0, 1], f"{_title(run)}\nmask ≥ {value:.3g} ({rule})", MASK)
     for (left, right), seen, scores_map in zip(axes, views, maps, strict=True):
         if scores_map is None:
             left.text(0.5, 0.5, "no map kept", color=MUTED, fontsize=8, ha="center", transform=left.transAxes)

@@ -16,6 +16,7 @@ from pipeline.report.pictures import montage
 from pipeline.report.plots import curves, ranking
 from pipeline.report.results import CARD, load_results, load_scans, protocols, thresholds
 from pipeline.report.tables import hardest, kind, number, operating_rule, per_threshold, table
+from pipeline.report.tissues import COLUMNS, methods_with_tissues, tissues
 from pipeline.report.views import lesion_scans, scan_ids
 from pipeline.report.words import card_rows, cells, finding, rule_meanings, subtitle
 
@@ -70,6 +71,7 @@ def _content(root: Path, dataset: Path | None, command: str | None, mixed: bool)
         "ranking": plot(lambda theme: ranking(results, theme), _alt("Average precision", results)),
         "curves": plot(lambda theme: curves(root, theme, mixed=mixed), _alt("Precision-recall curves", results)),
         "montages": shown.methods(),
+        "tissues": shown.tissues(),
         "rule": rule,
         "hardest": _titled(worst, results),
         "worst": shown.worst(list(worst.index)),
@@ -95,6 +97,17 @@ class _Shown:
             return []
         scans = lesion_scans(self.root, self.dataset, MONTAGE_SCANS)
         return [(bool(row["floor"]), self._montage(scans, [str(name)])) for name, row in self.rows.iterrows()]
+
+    def tissues(self) -> list[Picture]:
+        """One picture a method that draws tissue maps."""
+        if not self.known or self.rule == "oracle":
+            return []
+        return [self._tissues(name) for name in methods_with_tissues(self.root)]
+
+    def _tissues(self, method: str) -> Picture:
+        title = str(self.rows.loc[method, "title"])
+        alt = f"Rows: test scans. Columns of {title}: {', '.join(COLUMNS)}."
+        return photo(tissues(self.root, method), alt, title, columns=len(COLUMNS))
 
     def worst(self, scans: list[str]) -> Picture | None:
         """The hardest scans, with the best learned method and the best floor."""

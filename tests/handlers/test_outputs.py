@@ -11,12 +11,16 @@ import pandas as pd
 import pytest
 import torch
 
+from pipeline import report
 from pipeline.data import SliceDataset
+from pipeline.errors import PipelineError
 from pipeline.handlers.tissue_maps import tissue_dice
 from pipeline.leaderboard import run_leaderboard
+from pipeline.losses import KLToShapePrior
 from pipeline.metrics.overlap import surface_distance
 from pipeline.metrics.reconstruction import reconstruction_error
 from pipeline.networks import SpatialVAE, load_weights
+from pipeline.prior import load_prior
 
 OVERRIDE = {"max_epochs": 1, "precision": "fp32", "perceptual_weight": 0}
 
@@ -82,6 +86,26 @@ def test_dice_of_tissues() -> None:
     assert dice["dice_CSF"] == dice["dice_GM"] == pytest.approx(2 / 3) and np.isnan(dice["dice_WM"])
 
 
+def test_the_report_shows_the_tissue_maps(run) -> None:
+    runs, _ = run
+    figure = report.tissues(runs, "spa")
+    shown = [ax for ax in figure.axes if ax.images]
+    assert len(shown) == 4 * 6, "one healthy scan and three with lesions; image, reconstruction, three tissues, map"
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert {"p(CSF)", "p(GM)", "p(WM)", "reconstruction"} <= set(texts)
+    maps = runs / "spa" / "seed-0" / "maps"
+    wanted = np.rot90(nib.load(maps / "sub-test3_label-GM_probseg.nii.gz").get_fdata()[:, :, 0])
+    row = next(i for i, text in enumerate(t for t in texts if "slice" in t) if text.startswith("sub-test3"))
+    panel = shown[6 * row + 3].images[0].get_array()
+    rows, columns = panel.shape
+    found = [np.array_equal(panel, wanted[i : i + rows, j : j + columns].astype(panel.dtype))
+             for i in range(33 - rows) for j in range(33 - columns)]  # fmt: skip
+    assert any(found), "the panel is a part of the map, upright"
+    assert "Tissue maps of SPA" in report.page(runs).read_text()
+    with pytest.raises(PipelineError, match="'vae' kept no tissue maps in .*available: spa"):
+        report.tissues(runs, "vae")
+
+
 def test_the_distance_is_that_of_the_masks_of_the_best_dice(run, dataset: Path) -> None:
     runs, row = run
     test = SliceDataset(dataset, "test", 3.2)
@@ -92,5 +116,19 @@ def test_the_distance_is_that_of_the_masks_of_the_best_dice(run, dataset: Path) 
         anomaly = torch.from_numpy(np.moveaxis(nib.load(path).get_fdata(), -1, 0))
         lesion, support = (torch.stack([item[key][0] for item in items]) for key in ("lesion", "support"))
         mask = (anomaly >= row["threshold@oracle"]) & support
-        distances.append(surface_distance(mask, lesion & support, (1.0, 7.5, 7.5)).hd)
-    assert row["hd@oracle"] == pytest.approx(np.mean(distances), rel=1e-5)
+        distances.append(surface_distance(mask, lesion & support, (1.0, 7.5, 7.5)))
+    assert row["hd@oracle"] == pytest.approx(np.mean([distance.hd for distance in distances]), rel=1e-5)
+    assert row["hd95@oracle"] == pytest.approx(np.mean([distance.hd95 for distance in distances]), rel=1e-5)
+
+
+def test_terms_of_held_out_normals_are_those_of_the_calibration_split(run, dataset: Path) -> None:
+    runs, row = run
+    network = load_weights(SpatialVAE(32, heads="sigmoid"), runs / "spa/seed-0/model.pt")
+    held_out = SliceDataset(dataset, "calibration")
+    items = [held_out[index] for index in range(len(held_out))]
+    image = torch.stack([item["image"] for item in items])
+    with torch.no_grad():
+        output = network(image)
+    kl = KLToShapePrior(load_prior(dataset / "prior", dataset))(output, {"z": torch.tensor([i["z"] for i in items])})
+    assert row["held_out_kl"] == pytest.approx(kl.mean().item(), rel=1e-4)
+    assert row["held_out_l1"] == pytest.approx((output.reconstruction - image).abs().mean().item(), rel=1e-4)
