@@ -64,17 +64,17 @@ def vgg() -> VGGFeatures:
     return VGGFeatures([*layers[:2], POOL, *layers[2:]], (4,), normalised=True)
 
 
-def shape_prior_objective(size: int, perceptual: bool) -> ImageObjective:
+def shape_prior_objective(size: int, perceptual: bool, precision: str) -> ImageObjective:
     """Loss of SPA at the paper's weights, with a prior that is the same everywhere."""
     prior = ShapePrior(torch.full((1, 4, size, size), 0.25), torch.full((1, 4, size, size), 0.1), 0, 1)
     features, weight = (vgg(), 0.1) if perceptual else (None, 0.0)
-    return ImageObjective(KLToShapePrior(prior), 1e-3, features, weight)
+    return ImageObjective(KLToShapePrior(prior), 1e-3, features, weight, precision)
 
 
-def objective(kind: str, network: Any, size: int) -> nn.Module:
+def objective(kind: str, network: Any, size: int, precision: str) -> nn.Module:
     """Loss of a method at the paper's weights; `hooks` is GradCAMCons by hooks, `SPA+` has the perceptual term."""
     if kind.startswith("SPA"):
-        return shape_prior_objective(size, kind == "SPA+")
+        return shape_prior_objective(size, kind == "SPA+", precision)
     if kind == "AMCons":
         return Objective(10.0, ActivationEntropy(), 0.1)
     if kind == "VAE":
@@ -107,7 +107,7 @@ def make_step(name: str, size: int, batch_size: int, device: str) -> Step:
     forward: Callable[..., Any] = lambda image, net: net(image)  # noqa: E731
     if precision != "fp32":
         network, forward = network.to(memory_format=torch.channels_last), Forward(precision)
-    loss = objective(kind, network, size).to(device)
+    loss = objective(kind, network, size, precision).to(device)
     optimizer = torch.optim.Adam(network.parameters(), 1e-5, fused=precision != "fp32")
     image = torch.rand(batch_size, 1, size, size, device=device)
     batch = {"image": image, "brain": torch.ones_like(image, dtype=torch.bool), "z": torch.zeros(batch_size).long()}

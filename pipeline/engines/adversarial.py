@@ -10,8 +10,8 @@ import torch
 from monai.engines import SupervisedTrainer
 from torch import nn
 
-from pipeline.inferers.precision import autocast
 from pipeline.losses.adversarial import Pairing, StandardGAN, WassersteinGP, image_pair
+from pipeline.precision import autocast
 
 
 @contextlib.contextmanager

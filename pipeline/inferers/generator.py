@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from pipeline.inferers.precision import Forward, autocast
+from pipeline.inferers.precision import Forward
 from pipeline.networks.autoencoder import AutoencoderOutput
+from pipeline.precision import autocast
 
 
 class Generate(Forward):

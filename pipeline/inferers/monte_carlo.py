@@ -11,7 +11,7 @@ from monai.inferers import Inferer
 from torch import nn
 
 from pipeline.errors import PipelineError
-from pipeline.inferers.precision import autocast
+from pipeline.precision import autocast
 
 STATISTICS = ("mean", "std")
 

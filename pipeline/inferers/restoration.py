@@ -10,9 +10,9 @@ from monai.inferers import Inferer
 from torch.nn.functional import pad
 
 from pipeline.inferers.chunks import by_chunks
-from pipeline.inferers.precision import autocast
 from pipeline.inferers.residual import residual_part
 from pipeline.losses.reconstruction import negative_elbo
+from pipeline.precision import autocast
 
 GROW, SHRINK = 1.5, 0.5
 DENOISING_STEPS = 20

@@ -10,6 +10,7 @@ from torch import nn
 
 from pipeline.attention import at_least_float32
 from pipeline.errors import PipelineError
+from pipeline.precision import autocast
 
 Latent = Callable[[Any, dict[str, Any]], torch.Tensor]
 
@@ -19,12 +20,20 @@ def mean_total_variation(image: torch.Tensor) -> torch.Tensor:
     return image.diff(dim=-2).abs().mean() + image.diff(dim=-1).abs().mean()
 
 
-def perceptual_distance(features: nn.Module, drawn: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """`mean_j mean (φ_j(x̂) − φ_j(x))²` (Johnson et al. 2016), gradients through x̂ alone; images [N, 1, H, W]."""
-    with torch.no_grad():
-        wanted = features(image)
-    found = features(drawn)
-    return torch.stack([(a - b).square().mean() for a, b in zip(found, wanted, strict=True)]).mean()
+def perceptual_distance(
+    features: nn.Module, drawn: torch.Tensor, image: torch.Tensor, precision: str = "fp32"
+) -> torch.Tensor:
+    """`mean_j mean (φ_j(x̂) − φ_j(x))²` (Johnson et al. 2016), gradients through x̂ alone; images [N, 1, H, W].
+
+    Args:
+        precision: of the feature network, see `pipeline.precision`; differences are float32 or finer.
+    """
+    with autocast(precision, image.device):
+        with torch.no_grad():
+            wanted = features(image)
+        found = features(drawn)
+    pairs = [(at_least_float32(a), at_least_float32(b)) for a, b in zip(found, wanted, strict=True)]
+    return torch.stack([(a - b).square().mean() for a, b in pairs]).mean()
 
 
 class ImageObjective(nn.Module):
@@ -33,13 +42,19 @@ class ImageObjective(nn.Module):
     Args:
         latent: `(output, batch) -> [N]`, KL of each image. beta: β.
         features: feature network of PL, `image -> list of maps`; None only with λ = 0. perceptual_weight: λ ≥ 0.
+        precision: of the feature network, see `pipeline.precision`.
 
     Raises:
         PipelineError: λ > 0 without a feature network: the term is never dropped in silence.
     """
 
     def __init__(
-        self, latent: Latent, beta: float, features: nn.Module | None = None, perceptual_weight: float = 0.1
+        self,
+        latent: Latent,
+        beta: float,
+        features: nn.Module | None = None,
+        perceptual_weight: float = 0.1,
+        precision: str = "fp32",
     ) -> None:
         super().__init__()
         if perceptual_weight and features is None:
@@ -48,6 +63,7 @@ class ImageObjective(nn.Module):
         self.beta = beta
         self.features = features
         self.perceptual_weight = perceptual_weight
+        self.precision = precision
         self.terms: dict[str, torch.Tensor] = {}
 
     def forward(self, output: Any, batch: dict[str, Any]) -> torch.Tensor:
@@ -56,7 +72,7 @@ class ImageObjective(nn.Module):
         terms = {"l1": (image - drawn).abs().mean(), "tv": mean_total_variation(drawn)}
         total = terms["l1"] + terms["tv"]
         if self.perceptual_weight and self.features is not None:
-            terms["perceptual"] = perceptual_distance(self.features, drawn, image)
+            terms["perceptual"] = perceptual_distance(self.features, drawn, image, self.precision)
             total = total + self.perceptual_weight * terms["perceptual"]
         terms["kl"] = self.latent(output, batch).mean()
         total = total + self.beta * terms["kl"]

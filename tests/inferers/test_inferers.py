@@ -8,8 +8,8 @@ from scipy.stats import rankdata
 
 from pipeline.errors import PipelineError
 from pipeline.inferers import ActivationMap, Forward, HistogramRank, Intensity, Residual
-from pipeline.inferers.precision import autocast
 from pipeline.networks import ResNetAutoencoder
+from pipeline.precision import autocast
 
 
 def volume() -> torch.Tensor:

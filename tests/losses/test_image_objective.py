@@ -6,7 +6,7 @@ from torch import nn
 
 from pipeline.errors import PipelineError
 from pipeline.losses import ImageObjective, KLToStandardNormal, mean_total_variation, perceptual_distance
-from pipeline.networks import SpatialOutput
+from pipeline.networks import SpatialOutput, VGGFeatures
 
 
 class Features(nn.Module):
@@ -58,6 +58,15 @@ def test_the_perceptual_distance_has_no_gradient_by_its_target() -> None:
     image, drawn = torch.rand(1, 1, 4, 4, requires_grad=True), torch.rand(1, 1, 4, 4, requires_grad=True)
     perceptual_distance(Features(), drawn, image).backward()
     assert image.grad is None and drawn.grad is not None
+
+
+def test_coarse_features_change_the_distance_little() -> None:
+    torch.manual_seed(0)
+    layers = [(torch.randn(8, i, 3, 3) / (3 * i**0.5), torch.zeros(8)) for i in (3, 8)]
+    features = VGGFeatures(layers, (2,), normalised=True)
+    drawn, image = torch.rand(2, 1, 16, 16), torch.rand(2, 1, 16, 16)
+    fine, coarse = (perceptual_distance(features, drawn, image, precision) for precision in ("fp32", "bf16"))
+    assert coarse.dtype == torch.float32 and 0 < abs(coarse - fine) < 0.01 * fine
 
 
 def test_a_weight_without_a_feature_network_is_refused_and_no_weight_needs_none() -> None:
