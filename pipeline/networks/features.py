@@ -57,7 +57,8 @@ class VGGFeatures(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
         self.taps = taps
         self.stack = nn.ModuleList(nn.MaxPool2d(2) if layer is POOL else _convolution(*layer) for layer in layers)
-        self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.eval().requires_grad_(False)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Maps [N, K_j, H_j, W_j] of grey images [N, 1, H, W] in [0, 1], which go into all three channels."""
