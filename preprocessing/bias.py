@@ -70,24 +70,36 @@ def bias_field(image: Volume, brain: Volume, spacing: float, options: Mapping[st
         options: of `ants.n4_bias_field_correction`.
     """
     inside = brain.array > 0
-    grid, shape = box_grid(inside, image.affine, spacing, margin=spacing)
-    matrix = np.linalg.inv(image.affine) @ grid
-    sigma = smoothing(image.affine, spacing)
-    weight, value = (
-        resample(ndimage.gaussian_filter(array, sigma), matrix, shape)
-        for array in (brain.array, image.array * brain.array)
-    )
-    mask = weight >= 0.5
-    coarse = np.where(mask, value / np.maximum(weight, 0.5), 0).astype(np.float32)
+    coarse, mask = coarse_copy(image, inside, spacing)
     field = load_ants().n4_bias_field_correction(
-        ants_image(Volume(coarse, grid)),
-        mask=ants_image(Volume(mask.astype(np.float32), grid)),
+        ants_image(coarse),
+        mask=ants_image(Volume(mask.astype(np.float32), coarse.affine)),
         shrink_factor=1,
         return_bias_field=True,
         **options,
     )
-    logarithm = resample(np.log(field.numpy()), np.linalg.inv(matrix), image.array.shape, mode="nearest")
+    matrix = np.linalg.inv(coarse.affine) @ image.affine
+    logarithm = resample(np.log(field.numpy()), matrix, image.array.shape, mode="nearest")
     return np.exp(logarithm - logarithm[inside].mean())
+
+
+def coarse_copy(image: Volume, inside: np.ndarray, spacing: float) -> tuple[Volume, np.ndarray]:
+    """Means of the brain part of `image` on a grid along the world axes, and its mask: at least half is brain there.
+
+    Args:
+        image: any intensities.
+        inside: brain mask [X, Y, Z], boolean.
+        spacing: in mm, of that grid.
+    """
+    grid, shape = box_grid(inside, image.affine, spacing, margin=spacing)
+    matrix = np.linalg.inv(image.affine) @ grid
+    sigma = smoothing(image.affine, spacing)
+    weight, value = (
+        resample(ndimage.gaussian_filter(array.astype(np.float32), sigma), matrix, shape)
+        for array in (inside, image.array * inside)
+    )
+    mask = weight >= 0.5
+    return Volume(np.where(mask, value / np.maximum(weight, 0.5), 0).astype(np.float32), grid), mask
 
 
 def _path(data: Mapping[Hashable, Any]) -> Path:

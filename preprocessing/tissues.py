@@ -14,7 +14,10 @@ from monai.transforms import Transform
 from scipy import ndimage
 
 from preprocessing.affine import load_ants
+from preprocessing.bias import coarse_copy
 from preprocessing.errors import PreprocessingError
+from preprocessing.geometry import resample
+from preprocessing.grid import Volume
 from preprocessing.strippers.tools import largest
 
 TISSUES = ("CSF", "GM", "WM")  # the labels 1, 2, 3, as in the tissue labels of SRI-24; 0 is outside the brain
@@ -33,6 +36,8 @@ class SegmentTissued(Transform):
 
     Args:
         order: contrast → the three tissues from dark to bright.
+        spacing_mm: of the copy that Atropos sees; its probabilities are interpolated to the grid of the image, which is
+            the finest that is taken.
         iterations: of expectation and maximisation.
         smoothing: weight of the random field.
         share: smallest and largest share of the brain that a tissue may have.
@@ -43,9 +48,15 @@ class SegmentTissued(Transform):
     """
 
     def __init__(
-        self, order: Mapping[str, Sequence[str]], iterations: int, smoothing: float, share: Sequence[float]
+        self,
+        order: Mapping[str, Sequence[str]],
+        spacing_mm: float,
+        iterations: int,
+        smoothing: float,
+        share: Sequence[float],
     ) -> None:
         self.order = order
+        self.spacing_mm = spacing_mm
         self.options = {"m": f"[{smoothing},1x1x1]", "c": f"[{iterations},0]", "r": "0"}  # r: no random seed
         self.share = share
 
@@ -54,7 +65,7 @@ class SegmentTissued(Transform):
         order = self.ranks(scan.contrast)
         brain = data["brain"][0].numpy() > 0
         try:
-            classes = _atropos(image[0].numpy(), brain, self.options)
+            classes = _classes(Volume.of(image), brain, self.spacing_mm, self.options)
         except Exception as error:  # ANTs raises no class of its own
             raise PreprocessingError(f"{scan.image}: no three classes in the brain ({error})") from error
         labels = one_white_piece(np.array([0, *order], np.uint8)[classes])
@@ -96,27 +107,36 @@ def tissue_dice(found: np.ndarray, reference: np.ndarray) -> dict[str, float]:
     return result
 
 
-def _atropos(image: np.ndarray, brain: np.ndarray, options: Mapping[str, str]) -> np.ndarray:
-    """Classes [X, Y, Z]: 0 outside the brain, 1 to 3 by rising mean intensity."""
+def _classes(image: Volume, brain: np.ndarray, spacing: float, options: Mapping[str, str]) -> np.ndarray:
+    """The most probable class of each voxel [X, Y, Z]: 0 outside the brain, 1 to 3 by rising mean intensity."""
     (box,) = ndimage.find_objects(brain.astype(np.uint8))
-    inside, values = brain[box], np.where(brain, image, 0)[box].astype(np.float32)
+    inside, part = brain[box], Volume(image.array[box], image.affine)
+    edge = float(np.linalg.norm(image.affine[:3, :3], axis=0).min())
+    coarse, mask = coarse_copy(part, inside, max(spacing, edge))
+    probabilities = _atropos(coarse.array, mask, options)
+    nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
+    matrix = np.linalg.inv(coarse.affine) @ image.affine
+    fine = [resample(one[tuple(nearest)], matrix, inside.shape, mode="nearest") for one in probabilities]
+    classes = np.zeros(brain.shape, np.uint8)
+    classes[box] = np.where(inside, 1 + np.argmax(fine, axis=0), 0)
+    return classes
+
+
+def _atropos(image: np.ndarray, mask: np.ndarray, options: Mapping[str, str]) -> list[np.ndarray]:
+    """The probability of each class [X, Y, Z], by rising mean intensity."""
     ants = load_ants()
     with _temporary_folder():
         found = ants.atropos(
-            a=ants.from_numpy(values),
-            x=ants.from_numpy(inside.astype(np.float32)),
+            a=ants.from_numpy(image),
+            x=ants.from_numpy(mask.astype(np.float32)),
             i=f"kmeans[{len(TISSUES)}]",
             priorweight=0,
             **options,
-        )["segmentation"].numpy()
-    numbers = np.arange(1, len(TISSUES) + 1)
-    means = ndimage.mean(values, np.where(inside, found, 0), numbers)
-    if not np.isfinite(means).all():
+        )
+        probabilities = [one.numpy() for one in found["probabilityimages"]]
+    if len(probabilities) != len(TISSUES) or not all(one[mask].any() for one in probabilities):
         raise ValueError("one is empty")
-    rank = np.array([0, *(1 + np.argsort(np.argsort(means)))], np.uint8)
-    classes = np.zeros(brain.shape, np.uint8)
-    classes[box] = np.where(inside, rank[found.astype(int)], 0)
-    return classes
+    return sorted(probabilities, key=lambda one: np.average(image[mask], weights=one[mask]))
 
 
 @contextmanager

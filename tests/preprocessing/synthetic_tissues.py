@@ -24,6 +24,9 @@ def brain_of_tissues(shift: Sequence[int] = (0, 0, 0), scale: float = 1.0) -> np
     return np.select([radius < 0.65, radius < 0.85, radius < 1], [3, 2, 1], 0).astype(np.uint8)
 
 
+BRAIN = brain_of_tissues()
+
+
 def paint(labels: np.ndarray, contrast: str, seed: int, noise: float = 0.03) -> np.ndarray:
     """An image of these tissues in (0, 1], 0 outside; the noise follows the brain where it is shifted."""
     inside = labels > 0
