@@ -93,6 +93,16 @@ def test_the_mixin_makes_the_plain_vae_of_the_regime(tiny_dataset: Path, tmp_pat
     assert config[0] == config[1]
 
 
+def test_a_file_of_ones_own_names_the_features_for_all_rows_of_a_table(tiny_dataset: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("perceptual_features: nowhere.onnx\n")
+    for method in ("intensity", "spa"):
+        made = MethodWorkflow(method=method, mixins=str(mine), dataset_dir=str(tiny_dataset), runs_dir=str(tmp_path))
+        made.initialize()
+    with pytest.raises(PipelineError, match="no feature network 'nowhere.onnx'"):
+        made.run()
+
+
 def test_postprocessing_is_the_positive_residual_and_a_median(tiny_dataset: Path, tmp_path: Path) -> None:
     override = {"mixins": "spa_postprocessing,without_perceptual", "max_epochs": 1, "precision": "fp32"}
     results = run_leaderboard(["spa", "intensity"], tiny_dataset, tmp_path, **override)
