@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from synthetic_tissues import BRAIN, write_prepared
 
+from preprocessing.atlas import brain_mask
 from preprocessing.config import load_config
 from preprocessing.errors import PreprocessingError
 from preprocessing.prior import class_maps
@@ -28,8 +29,9 @@ def test_another_atlas_is_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_tissues_are_where_the_atlas_has_them(tmp_path: Path, shared_data: Path) -> None:
     folder = shared_data / "sri24"
-    files = {"brain": "sri24_t1", "T2": "sri24_t2", "mask": "sri24_brainmask"}
-    atlas = {key: str(folder / f"{name}.nii.gz") for key, name in files.items()}
+    t1 = nib.funcs.squeeze_image(nib.load(folder / "sri24_t1.nii.gz"))
+    nib.Nifti1Image(brain_mask(np.asarray(t1.dataobj)), t1.affine).to_filename(tmp_path / "mask.nii.gz")
+    atlas = {"brain": str(folder / "sri24_t1.nii.gz"), "T2": None, "mask": str(tmp_path / "mask.nii.gz")}
     dataset = write_prepared(tmp_path / "dataset", {"sub-a": BRAIN}, size=60)
     manifest = json.loads((dataset / "dataset.json").read_text())
     (dataset / "dataset.json").write_text(json.dumps({**manifest, "space": "SRI24"}))
