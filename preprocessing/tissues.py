@@ -21,16 +21,19 @@ from preprocessing.grid import Volume
 from preprocessing.strippers.tools import largest
 
 TISSUES = ("CSF", "GM", "WM")  # the labels 1, 2, 3, as in the tissue labels of SRI-24; 0 is outside the brain
-CSF, GM, WM = 1, 2, 3
+GM, WM = 2, 3
+# Percentiles of the brain that k-means starts from: from equal steps between darkest and brightest, as ANTs takes them,
+# it may split fluid in two and join grey and white matter, which are close on FLAIR.
+START = (5, 50, 95)
 
 
 class SegmentTissued(Transform):
     """`image` (or `corrected`), `brain` [1, X, Y, Z] → `tissues` [1, X, Y, Z]: 0 outside, 1 CSF, 2 GM, 3 WM.
 
-    A mixture of three Gaussians with a Markov random field over the 26 neighbours, started from k-means (ANTs); the
-    classes are named by their mean intensity, in the order that the contrast of the scan has. White matter is one
-    piece: what has its class elsewhere becomes grey matter. On FLAIR that is the surface of the cortex, where grey
-    matter mixes with dark fluid to the intensity of white matter.
+    A mixture of three Gaussians with a Markov random field over the 26 neighbours, started from k-means, and that from
+    the percentiles 5, 50 and 95 of the brain (ANTs); the classes are named by their mean intensity, in the order that
+    the contrast of the scan has. White matter is one piece: what has its class elsewhere becomes grey matter. On FLAIR
+    that is the surface of the cortex, where grey matter mixes with dark fluid to the intensity of white matter.
 
     Avants et al. 2011, An open source multivariate framework for n-tissue segmentation, Neuroinformatics 9(4).
 
@@ -125,11 +128,12 @@ def _classes(image: Volume, brain: np.ndarray, spacing: float, options: Mapping[
 def _atropos(image: np.ndarray, mask: np.ndarray, options: Mapping[str, str]) -> list[np.ndarray]:
     """The probability of each class [X, Y, Z], by rising mean intensity."""
     ants = load_ants()
+    centres = "x".join(f"{centre:.6g}" for centre in np.percentile(image[mask], START))
     with _temporary_folder():
         found = ants.atropos(
             a=ants.from_numpy(image),
             x=ants.from_numpy(mask.astype(np.float32)),
-            i=f"kmeans[{len(TISSUES)}]",
+            i=f"kmeans[{len(TISSUES)},{centres}]",
             priorweight=0,
             **options,
         )

@@ -41,6 +41,16 @@ def test_tissues_are_named_by_the_order_of_the_contrast(contrast: str) -> None:
     assert min(tissue_dice(found, BRAIN).values()) > 0.98
 
 
+def test_fluid_of_many_intensities_is_one_class() -> None:
+    """From equal steps between darkest and brightest, k-means would split it and join grey and white matter."""
+    rng, image = np.random.default_rng(0), np.zeros(BRAIN.shape)
+    fluid, grey, white = 0.01 + 0.3 * rng.beta(0.5, 4, BRAIN.shape), (0.47, 0.53), (0.36, 0.42)
+    values = (fluid, rng.uniform(*grey, BRAIN.shape), rng.uniform(*white, BRAIN.shape))
+    for label, value in enumerate(values, start=1):
+        np.copyto(image, value, where=label == BRAIN)
+    assert min(tissue_dice(segment(image, "FLAIR"), BRAIN).values()) > 0.95
+
+
 def test_coarse_copy_keeps_what_is_thicker_than_its_voxels() -> None:
     found = segment(paint(BRAIN, "T2", seed=0), "T2", spacing_mm=6.0)
     np.testing.assert_array_equal(found > 0, BRAIN > 0)
