@@ -153,7 +153,9 @@ def erode(mask: np.ndarray, width_mm: float, spacing: tuple[float, ...]) -> np.n
 
 
 class ScanBatches(Sampler[list[int]]):
-    """One batch a scan: all its slices, in order. Ranks take scans in turn, so no scan is split or padded.
+    """One batch a scan: all its slices, in order. Ranks take scans in turn, so no scan is split.
+
+    With more ranks than scans those left over take the first scan too, which is counted once (`metrics.gather`).
 
     Args:
         subjects: the scans of these alone; None: all.
@@ -163,7 +165,7 @@ class ScanBatches(Sampler[list[int]]):
         self, dataset: SliceDataset, rank: int = 0, world_size: int = 1, subjects: Collection[str] | None = None
     ) -> None:
         items = [item for item in dataset.items if subjects is None or item["subject"] in subjects]
-        self.items = items[rank::world_size]
+        self.items = items[rank::world_size] or items[:1]
 
     def __len__(self) -> int:
         return len(self.items)

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from ignite import distributed as idist
 from monai.engines import SupervisedTrainer
 from torch import nn
 
+from pipeline.errors import PipelineError
 from pipeline.losses.adversarial import Pairing, StandardGAN, WassersteinGP, image_pair
 from pipeline.precision import autocast
 
@@ -40,6 +42,9 @@ class AdversarialTrainer(SupervisedTrainer):
         game: StandardGAN or WassersteinGP. pairing: `(output, batch) -> (real, fake)`.
         critic_steps: per iteration, ≥ 1. precision: of the critic's steps, see `pipeline.inferers.Forward`.
         kwargs: of SupervisedTrainer; its `loss_function` holds the network's side of the game (FoolCritic).
+
+    Raises:
+        PipelineError: in one of several processes, where critics would drift apart.
     """
 
     def __init__(
@@ -52,6 +57,8 @@ class AdversarialTrainer(SupervisedTrainer):
         precision: str = "fp32",
         **kwargs: Any,
     ) -> None:
+        if idist.get_world_size() > 1:
+            raise PipelineError("training against a critic runs in one process: leave the mixin multi_gpu out")
         super().__init__(**kwargs)
         self.critic = critic
         self.critic_optimizer = critic_optimizer

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from ignite import distributed as idist
 from monai.engines import PrepareBatch
+
+from pipeline.errors import PipelineError
 
 
 class PrepareSlices(PrepareBatch):
@@ -32,3 +35,15 @@ class PrepareSlices(PrepareBatch):
             for key, value in batchdata.items()
         }
         return (self.corruption(tensors) if self.corruption else tensors["image"]), tensors
+
+
+def share_of_batch(batch_size: int) -> int:
+    """Images of a batch that fall to each rank.
+
+    Raises:
+        PipelineError: they cannot be shared out evenly.
+    """
+    world = idist.get_world_size()
+    if batch_size % world:
+        raise PipelineError(f"batch_size {batch_size} cannot be shared out among {world} processes; take a multiple")
+    return batch_size // world

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
+from ignite import distributed as idist
 from ignite.handlers import ProgressBar
 from monai.engines import SupervisedEvaluator
 from monai.inferers import Inferer
@@ -45,6 +46,6 @@ def split_evaluator(
         decollate=False,
         val_handlers=list(handlers),
     )
-    bar = ProgressBar(desc=split, persist=True)
-    bar.attach(evaluator)
+    if idist.get_rank() == 0:
+        ProgressBar(desc=split, persist=True).attach(evaluator)
     return evaluator

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ignite import distributed as idist
 from ignite.engine import Engine, Events
 
 from pipeline.metrics import ScoreHistogram, save_thresholds
@@ -40,6 +41,7 @@ class Calibrate:
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.COMPLETED, self._write)
 
+    @idist.one_rank_only(with_barrier=True)
     def _write(self, engine: Engine) -> None:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         thresholds = [percentile(self.normals, q) for q in self.percentiles]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from ignite.handlers import Checkpoint, DiskSaver
 
@@ -17,7 +18,7 @@ class ResumableCheckpoint:
 
     MONAI's CheckpointSaver writes in place; a kill while it writes leaves half a file. Here files are written under
     a temporary name and renamed. Random numbers are drawn anew from (seed, epoch) at the start of each epoch, so an
-    interrupted run and an unbroken one draw the same.
+    interrupted run and an unbroken one draw the same; each rank draws its own.
 
     Args:
         folder: where the checkpoint lies; one is kept.
@@ -61,14 +62,16 @@ class ResumableCheckpoint:
             raise PipelineError(f"checkpoint '{found[-1]}' is of another configuration: {reason}") from error
         engine.state.max_epochs = max_epochs
 
+    @idist.one_rank_only()
     def _remove_older(self, engine: Engine, save: Checkpoint) -> None:
         for path in self.folder.glob("checkpoint_*.pt"):  # those of an interrupted run are not known to `save`
             if path.name != Path(str(save.last_checkpoint)).name:
                 path.unlink()
 
     def _seed_epoch(self, engine: Engine) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + engine.state.epoch)
+        torch.manual_seed(self.seed * 1_000_003 + engine.state.epoch + 1_009 * idist.get_rank())
 
+    @idist.one_rank_only(with_barrier=True)
     def _write_weights(self, engine: Engine) -> None:
         temporary = self.weights_path.with_suffix(".tmp")
         torch.save(self.weights.state_dict(), temporary)

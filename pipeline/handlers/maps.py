@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def write_volume(path: Path, slices: torch.Tensor, affine: np.ndarray) -> None:
     if volume.dtype == bool:
         volume = volume.astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     nib.save(nib.Nifti1Image(volume, affine), temporary)
     temporary.replace(path)
 

@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 
 from pipeline.metrics import ScoreHistogram
 from pipeline.metrics.curves import best_dice
+from pipeline.metrics.distributed import gather_rows
 from pipeline.metrics.overlap import SurfaceDistance, surface_distance
 
 
@@ -39,7 +40,8 @@ class OracleDistance:
         """The means; nan where no scan counts."""
         threshold = best_dice(self.histogram.pooled()).threshold
         distances = pd.DataFrame(
-            [self._distance(scan, threshold) for scan in self.scans], columns=SurfaceDistance._fields
+            [self._distance(scan, threshold) for scan in sorted({*gather_rows(self.scans)})],
+            columns=SurfaceDistance._fields,
         )
         return {f"{name}@oracle": float(value) for name, value in distances.mean().items()}
 

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 
 from pipeline.data import scan_affine
 from pipeline.handlers.maps import write_volume
+from pipeline.metrics.distributed import gather_rows
 from pipeline.metrics.reconstruction import reconstruction_error
 
 
@@ -25,15 +26,16 @@ class Reconstructions:
         self.maps = Path(output_dir) / "maps"
         self.manifest = manifest
         self.items = {item["id"]: item for item in manifest["items"]}
-        self.ssim: list[float] = []
-        self.l1: list[float] = []
+        self.healthy: dict[str, tuple[list[float], list[float]]] = {}
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
 
     def figures(self) -> dict[str, float]:
         """`healthy_ssim` and `healthy_l1`; nan without a healthy scan."""
-        return {"healthy_ssim": _mean(self.ssim), "healthy_l1": _mean(self.l1)}
+        scans = sorted(dict(gather_rows([*self.healthy.items()])).items())
+        ssim, l1 = ([value for _, values in scans for value in values[i]] for i in range(2))
+        return {"healthy_ssim": _mean(ssim), "healthy_l1": _mean(l1)}
 
     @torch.no_grad()
     def _add(self, engine: Any) -> None:
@@ -43,8 +45,7 @@ class Reconstructions:
         write_volume(self.maps / f"{item['id']}_reconstruction.nii.gz", drawn, scan_affine(self.manifest, item))
         if item["healthy"]:
             error = reconstruction_error(drawn, batch["image"], batch["support"])
-            self.ssim += error.ssim.tolist()
-            self.l1 += error.l1[error.l1.isfinite()].tolist()
+            self.healthy[item["id"]] = error.ssim.tolist(), error.l1[error.l1.isfinite()].tolist()
 
 
 def _mean(values: list[float]) -> float:

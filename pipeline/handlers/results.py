@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
+from ignite import distributed as idist
 from ignite.engine import Engine, Events
 
 from pipeline.errors import PipelineError
 from pipeline.metrics import ScoreHistogram, Threshold, load_thresholds, scan_table, summarise
+from pipeline.metrics.distributed import gather_rows
 from pipeline.metrics.lesions import lesion_counts
 from pipeline.metrics.overlap import surface_distance
 
 
 class Figures(Protocol):
-    """A handler that measures something of its own."""
+    """A handler that measures something of its own; all ranks ask for its figures, of all ranks' scans."""
 
     def figures(self) -> dict[str, float]: ...
 
@@ -84,11 +86,15 @@ class Results:
         self.objects.append(figures)
 
     def _write(self, engine: Engine) -> None:
+        found = gather_rows(self.objects)
+        more = [handler.figures() for handler in self.more]
+        if idist.get_rank() != 0:
+            return
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        objects = pd.DataFrame(self.objects)
+        objects = pd.DataFrame(found).drop_duplicates("scan").sort_values("scan")
         figures = {**summarise(self.histogram, self.thresholds), **objects.drop(columns="scan").mean()}
-        for handler in self.more:
-            figures |= handler.figures()
+        for of_handler in more:
+            figures |= of_handler
         card = {f"card_{name}": value for name, value in self.card.items()}
         self.histogram.save(self.output_dir / "test.npz")
         scans = pd.DataFrame(scan_table(self.histogram, self.thresholds))

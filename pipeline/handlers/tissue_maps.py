@@ -9,11 +9,13 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import torch
+from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from nibabel.processing import resample_from_to
 
 from pipeline.data import scan_affine
 from pipeline.handlers.maps import write_volume
+from pipeline.metrics.distributed import gather_rows
 from pipeline.prior import CLASSES, ShapePrior
 
 TISSUES = CLASSES[:3]
@@ -56,7 +58,7 @@ class TissueMaps:
 
     def figures(self) -> dict[str, float]:
         """`tissue_dice_{CSF,GM,WM}@<reference>`, means over healthy scans."""
-        table = pd.DataFrame(self.rows)
+        table = self._table()
         table = table[table["healthy"]]
         means = table.groupby("reference")[[f"dice_{name}" for name in TISSUES]].mean()
         return {f"tissue_{key}@{name}": float(row[key]) for name, row in means.iterrows() for key in means.columns}
@@ -83,8 +85,14 @@ class TissueMaps:
         labels = torch.from_numpy(np.asarray(there.dataobj).astype(np.int64)).permute(2, 0, 1)
         return "own", (labels - 1) % len(CLASSES)  # background, 0 on disk, is the last class
 
+    def _table(self) -> pd.DataFrame:
+        return pd.DataFrame(gather_rows(self.rows)).drop_duplicates("scan").sort_values("scan")
+
     def _write(self, engine: Engine) -> None:
+        table = self._table()
+        if idist.get_rank() != 0:
+            return
         self.output_dir.mkdir(parents=True, exist_ok=True)
         temporary = self.output_dir / ".tissues.csv"
-        pd.DataFrame(self.rows).to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False)
         temporary.replace(self.output_dir / "tissues.csv")

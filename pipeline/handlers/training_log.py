@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
@@ -32,8 +33,9 @@ class TrainingLog:
         engine.add_event_handler(Events.EPOCH_STARTED, lambda _: self.sums.clear())
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
-        bar = ProgressBar(desc=self.title, persist=True)
-        bar.attach(engine, event_name=Events.EPOCH_COMPLETED, closing_event_name=Events.COMPLETED)
+        if idist.get_rank() == 0:
+            bar = ProgressBar(desc=self.title, persist=True)
+            bar.attach(engine, event_name=Events.EPOCH_COMPLETED, closing_event_name=Events.COMPLETED)
 
     def _add(self, engine: Engine) -> None:
         output: Any = engine.state.output
@@ -42,10 +44,14 @@ class TrainingLog:
             self.sums[name] = self.sums.get(name, 0.0) + value.detach()
 
     def _means(self, iterations: int) -> dict[str, float]:
-        return {name: float(value) / iterations for name, value in self.sums.items()}
+        """Of all ranks, which make the same number of iterations."""
+        share = 1 / (iterations * idist.get_world_size())
+        return {name: float(idist.all_reduce(float(value))) * share for name, value in self.sums.items()}
 
     def _write(self, engine: Engine) -> None:
         row = {"epoch": engine.state.epoch, **self._means(engine.state.epoch_length or 1)}
+        if idist.get_rank() != 0:
+            return
         earlier = pd.read_csv(self.path) if self.path.is_file() else pd.DataFrame(columns=["epoch"])
         kept = earlier[earlier["epoch"] < row["epoch"]].to_dict("records")
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
+from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from monai.inferers import Inferer
 
@@ -17,6 +18,7 @@ from pipeline.errors import PipelineError
 from pipeline.handlers.score_histogram import ScoreHistogramHandler
 from pipeline.inferers import Scorer
 from pipeline.metrics import ScoreHistogram, average_precision
+from pipeline.metrics.distributed import gather_rows
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +64,12 @@ class HealthyObjective:
 
     def _add(self, engine: Any) -> None:
         self.values.append(engine.inferer.inferer.last_objective)
-        if len(self.values) >= self.scans:
+        if len(self.values) >= len(range(idist.get_rank(), self.scans, idist.get_world_size())):
             engine.terminate()
 
     def value(self) -> float:
-        return -sum(self.values) / len(self.values)
+        values = gather_rows(self.values)
+        return -sum(values) / len(values)
 
 
 class Tuning:
@@ -127,6 +130,7 @@ class Tuning:
             raise PipelineError(f"'{self.path}' was chosen from other candidates: run the stage calibrate again")
         return chosen
 
+    @idist.one_rank_only(with_barrier=True)
     def _write(self, content: dict[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")

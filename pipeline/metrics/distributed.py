@@ -21,3 +21,12 @@ def gather(histogram: State, group: Any = None) -> State:
     parts: list[Any] = [None] * distributed.get_world_size(group)
     distributed.all_gather_object(parts, histogram, group)
     return merge(*parts)
+
+
+def gather_rows(rows: list[Any], group: Any = None) -> list[Any]:
+    """The rows of all ranks, those of the first rank first, the same on each; the rows themselves where alone."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return rows
+    parts: list[Any] = [None] * distributed.get_world_size(group)
+    distributed.all_gather_object(parts, rows, group)
+    return [row for part in parts for row in part]
