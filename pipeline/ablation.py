@@ -17,7 +17,7 @@ from pipeline.data import load_manifest
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import run_leaderboard
 from pipeline.metrics import ScoreHistogram, average_precision
-from pipeline.report.ablation_pictures import PICTURES
+from pipeline.report.ablation_pictures import PICTURES, followed
 
 FOLDER = bundles.ROOT / "base" / "ablations"
 
@@ -85,20 +85,22 @@ def run_ablation(
     plan, out = load_ablation(name), Path(out)
     mixins = ",".join([*plan.get("mixins", []), *filter(None, mixins.split(","))])
     rows: list[dict[str, Any]] = []
-    followed: list[pd.DataFrame] = []
+    runs: list[dict[str, Any]] = []
     for dataset in datasets:
-        manifest = load_manifest(dataset)
+        manifest, of_dataset = load_manifest(dataset), len(runs)
         where = {"dataset": manifest["name"], "slices": manifest["slices"], "image_size": manifest["image_size"]}
         for setting in settings(plan["grids"]):
             folder = out / _folder({**where, **setting})
             figures = [plan["figure"]] if isinstance(plan["figure"], str) else plan["figure"]
             row = _row(figures, setting, dataset, folder, seeds, mixins, override)
             rows.append({**where, **setting, **row, **_published(plan.get("published", {}).get(setting["method"]))})
-            followed += _followed({**where, "simulated": manifest["simulated"], **setting}, folder, seeds)
+            columns = {**where, "simulated": manifest["simulated"], **setting}
+            runs += [{**columns, "seed": seed, "folder": _run(folder, seed)} for seed in seeds]
         if "picture" in plan:
-            _draw(plan, pd.concat(followed), where, out)
-    if followed:
-        _write(pd.concat(followed), out / "attention.csv")
+            _draw(plan, pd.DataFrame(runs[of_dataset:]), out / f"{_folder(where)}.png")
+    table = followed(pd.DataFrame(runs))
+    if len(table):
+        _write(table, out / "attention.csv")
     return _write(pd.DataFrame(rows), out / "ablation.csv")
 
 
@@ -125,30 +127,19 @@ def _row(
             raise PipelineError(f"unknown figure '{figure}'; available: {', '.join(results.select_dtypes('number'))}")
         values = results[results["seed"].isin(seeds)][figure]
         row |= {figure: values.mean(), f"{figure}_sd": values.std(), "seeds": len(values)}
-    validation = [run / "validation.npz" for run in _runs(folder, seeds) if (run / "validation.npz").is_file()]
-    precisions = [average_precision(ScoreHistogram.load(path).pooled()).value for path in validation]
+    validation = [_run(folder, seed) / "validation.npz" for seed in seeds]
+    precisions = [average_precision(ScoreHistogram.load(path).pooled()).value for path in validation if path.is_file()]
     return row | ({"validation_auprc": mean(precisions)} if precisions else {})
 
 
-def _runs(folder: Path, seeds: Sequence[int]) -> list[Path]:
-    return [run for seed in seeds for run in sorted(folder.glob(f"*/seed-{seed}"))]
+def _run(folder: Path, seed: int) -> Path:
+    """The run of a seed, in the folder of a setting, which has one method."""
+    return next(folder.glob(f"*/seed-{seed}"))
 
 
-def _followed(columns: dict[str, Any], folder: Path, seeds: Sequence[int]) -> list[pd.DataFrame]:
-    """What `FollowMaps` wrote in each run of a setting, with the setting."""
-    found = []
-    for run in _runs(folder, seeds):
-        if (run / "attention.csv").is_file():
-            table = pd.read_csv(run / "attention.csv")
-            found.append(table.assign(**columns, seed=int(run.name.removeprefix("seed-"))))
-    return found
-
-
-def _draw(plan: dict[str, Any], followed: pd.DataFrame, where: dict[str, Any], out: Path) -> None:
-    of_dataset = followed[(followed[list(where)] == pd.Series(where)).all(axis=1)]
-    path = out / f"{_folder(where)}.png"
+def _draw(plan: dict[str, Any], runs: pd.DataFrame, path: Path) -> None:
     temporary = path.with_name(f".{path.name}")
-    PICTURES[plan["picture"]](of_dataset, plan["grids"]).savefig(temporary, dpi=150)
+    PICTURES[plan["picture"]](runs, plan["grids"]).savefig(temporary, dpi=150)
     temporary.replace(path)
 
 
