@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,8 @@ workflow.finalize()
 def torchrun(*command: str) -> subprocess.CompletedProcess:
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     root = Path(__file__).resolve().parents[2]
-    return subprocess.run([*launch, *command], cwd=root, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(root)}  # a script's folder is on the path, the current one is not
+    return subprocess.run([*launch, *command], cwd=root, env=environment, capture_output=True, text=True)
 
 
 @pytest.mark.dist
