@@ -15,6 +15,7 @@ import yaml
 import bundles
 from pipeline.data import load_manifest
 from pipeline.errors import PipelineError
+from pipeline.files import write_csv
 from pipeline.leaderboard import run_leaderboard
 from pipeline.metrics import ScoreHistogram, average_precision
 from pipeline.report.ablation_pictures import PICTURES, followed
@@ -98,10 +99,12 @@ def run_ablation(
             runs += [{**columns, "seed": seed, "folder": _run(folder, seed)} for seed in seeds]
         if "picture" in plan:
             _draw(plan, pd.DataFrame(runs[of_dataset:]), out / f"{_folder(where)}.png")
-    table = followed(pd.DataFrame(runs))
-    if len(table):
-        _write(table, out / "attention.csv")
-    return _write(pd.DataFrame(rows), out / "ablation.csv")
+    over_training = followed(pd.DataFrame(runs))
+    if len(over_training):
+        write_csv(out / "attention.csv", over_training)
+    table = pd.DataFrame(rows)
+    write_csv(out / "ablation.csv", table)
+    return table
 
 
 def _published(values: Any) -> dict[str, Any]:
@@ -141,13 +144,6 @@ def _draw(plan: dict[str, Any], runs: pd.DataFrame, path: Path) -> None:
     temporary = path.with_name(f".{path.name}")
     PICTURES[plan["picture"]](runs, plan["grids"]).savefig(temporary, dpi=150)
     temporary.replace(path)
-
-
-def _write(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    temporary = path.with_suffix(".tmp")
-    table.to_csv(temporary, index=False)
-    temporary.replace(path)
-    return table
 
 
 def _folder(setting: dict[str, Any]) -> str:

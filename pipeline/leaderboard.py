@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipeline.data import load_manifest
 from pipeline.errors import PipelineError
+from pipeline.files import write_csv, write_json
 from pipeline.metrics import ScoreHistogram, paired_difference
 from pipeline.workflow import MethodWorkflow
 
@@ -65,22 +66,16 @@ def _run_method(method: str, seed: int, dataset: Path, runs: Path, mixins: str, 
         workflow = MethodWorkflow(**arguments, stage=stage)
         workflow.initialize()
         output.mkdir(parents=True, exist_ok=True)
-        _write_json(marks, done)
+        write_json(marks, done)
         workflow.run()
         done["stages"].append(stage)
-        _write_json(marks, done)
+        write_json(marks, done)
 
 
 def _key(config: Any, dataset_hash: str) -> str:
     """Hash of what decides the numbers: the configuration without its paths, and the dataset."""
     decisive = {name: value for name, value in config.items() if name not in ("dataset_dir", "runs_dir", "_meta_")}
     return hashlib.sha256(json.dumps([decisive, dataset_hash], sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _write_json(path: Path, content: Any) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1))
-    temporary.replace(path)
 
 
 def collect(runs_dir: str | Path) -> pd.DataFrame:
@@ -96,9 +91,7 @@ def collect(runs_dir: str | Path) -> pd.DataFrame:
     if results["floor"].any():
         results = pd.concat([results, _differences(results, files)], axis=1)
     results = results.sort_values(["floor", "method", "seed"], ignore_index=True)
-    temporary = Path(runs_dir) / "metrics.tmp"
-    results.to_csv(temporary, index=False)
-    temporary.replace(Path(runs_dir) / "metrics.csv")
+    write_csv(Path(runs_dir) / "metrics.csv", results)
     return results
 
 

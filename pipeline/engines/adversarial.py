@@ -40,7 +40,7 @@ class AdversarialTrainer(SupervisedTrainer):
     Args:
         critic: scores [N] of what the pairing returns. critic_optimizer: over its parameters.
         game: StandardGAN or WassersteinGP. pairing: `(output, batch) -> (real, fake)`.
-        critic_steps: per iteration, ≥ 1. precision: of the critic's steps, see `pipeline.inferers.Forward`.
+        critic_steps: per iteration, ≥ 1. precision: of the critic's steps, see `pipeline.precision`.
         kwargs: of SupervisedTrainer; its `loss_function` holds the network's side of the game (FoolCritic).
 
     Raises:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from ignite import distributed as idist
 from ignite.engine import Engine, Events
@@ -14,6 +13,7 @@ from monai.data import DataLoader
 
 from pipeline.attention import STAGES, activation_map, grad_cam, min_max
 from pipeline.data import ScanBatches, SliceDataset
+from pipeline.files import write_epoch
 from pipeline.losses import spatial_entropy
 from pipeline.metrics import ScoreHistogram, average_precision
 
@@ -64,12 +64,7 @@ class FollowMaps:
         found = figures([self._pixels(batch) for batch in self._batches()])
         self.network.train(training)
         where = {"epoch": epoch, "split": self.dataset.split, "scans": min(self.scans, len(self.dataset.items))}
-        earlier = pd.read_csv(self.path) if self.path.is_file() else pd.DataFrame(columns=["epoch"])
-        kept = earlier[earlier["epoch"] < epoch].to_dict("records")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        pd.DataFrame([*kept, *({**where, **row} for row in found)]).to_csv(temporary, index=False)
-        temporary.replace(self.path)
+        write_epoch(self.path, [where | row for row in found])
 
     def _batches(self) -> DataLoader:
         """Whole scans, all on this rank."""

@@ -11,6 +11,7 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 
 from pipeline.errors import PipelineError
+from pipeline.files import write_csv
 from pipeline.metrics import ScoreHistogram, Threshold, load_thresholds, scan_table, summarise
 from pipeline.metrics.distributed import gather_rows
 from pipeline.metrics.lesions import lesion_counts
@@ -98,10 +99,5 @@ class Results:
         card = {f"card_{name}": value for name, value in self.card.items()}
         self.histogram.save(self.output_dir / "test.npz")
         scans = pd.DataFrame(scan_table(self.histogram, self.thresholds))
-        self._table("scans.csv", scans.merge(objects, on="scan", how="left", validate="one_to_one"))
-        self._table("metrics.csv", pd.DataFrame([{**self.row, **figures, **card}]))
-
-    def _table(self, name: str, table: pd.DataFrame) -> None:
-        temporary = self.output_dir / f".{name}"
-        table.to_csv(temporary, index=False)
-        temporary.replace(self.output_dir / name)
+        write_csv(self.output_dir / "scans.csv", scans.merge(objects, on="scan", how="left", validate="one_to_one"))
+        write_csv(self.output_dir / "metrics.csv", pd.DataFrame([{**self.row, **figures, **card}]))

@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 from nibabel.processing import resample_from_to
 
 from pipeline.data import scan_affine
+from pipeline.files import write_csv
 from pipeline.handlers.maps import write_volume
 from pipeline.metrics.distributed import gather_rows
 from pipeline.prior import CLASSES, ShapePrior
@@ -92,7 +93,4 @@ class TissueMaps:
         table = self._table()
         if idist.get_rank() != 0:
             return
-        self.output_dir.mkdir(parents=True, exist_ok=True)
-        temporary = self.output_dir / ".tissues.csv"
-        table.to_csv(temporary, index=False)
-        temporary.replace(self.output_dir / "tissues.csv")
+        write_csv(self.output_dir / "tissues.csv", table)

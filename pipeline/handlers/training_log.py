@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
+from pipeline.files import write_epoch
 from pipeline.losses import Objective
 
 
@@ -52,9 +52,4 @@ class TrainingLog:
         row = {"epoch": engine.state.epoch, **self._means(engine.state.epoch_length or 1)}
         if idist.get_rank() != 0:
             return
-        earlier = pd.read_csv(self.path) if self.path.is_file() else pd.DataFrame(columns=["epoch"])
-        kept = earlier[earlier["epoch"] < row["epoch"]].to_dict("records")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        pd.DataFrame([*kept, row]).to_csv(temporary, index=False)
-        temporary.replace(self.path)
+        write_epoch(self.path, [row])

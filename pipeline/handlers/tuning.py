@@ -15,6 +15,7 @@ from ignite.engine import Engine, Events
 from monai.inferers import Inferer
 
 from pipeline.errors import PipelineError
+from pipeline.files import write_json
 from pipeline.handlers.score_histogram import ScoreHistogramHandler
 from pipeline.inferers import Scorer
 from pipeline.metrics import ScoreHistogram, average_precision
@@ -132,7 +133,4 @@ class Tuning:
 
     @idist.one_rank_only(with_barrier=True)
     def _write(self, content: dict[str, Any]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(content, indent=1))
-        temporary.replace(self.path)
+        write_json(self.path, content)

@@ -1,0 +1,32 @@
+"""Files that appear whole or not at all: written under a temporary name, then renamed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table without its index; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    table.to_csv(temporary, index=False)
+    temporary.replace(path)
+
+
+def write_epoch(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Add the rows of one epoch, their `epoch`, to a CSV; rows of this and later epochs of a killed run go."""
+    earlier = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["epoch"])
+    kept = earlier[earlier["epoch"] < rows[0]["epoch"]].to_dict("records")
+    write_csv(path, pd.DataFrame([*kept, *rows]))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as JSON; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    temporary.replace(path)
