@@ -42,13 +42,15 @@ def main() -> None:
     )
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--slices", type=int, default=10)
+    parser.add_argument("--slice-step", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
 
     started = time.monotonic()
     prepared = prepare(
         scans(arguments.data), arguments.out / "dataset", "IXI T1 as FLAIR → BraTS 2015 + MSLUB", image_size=96,
-        slices=10, slice_step=2, workers=arguments.workers,
+        slices=arguments.slices, slice_step=arguments.slice_step, workers=arguments.workers,
     )  # fmt: skip
     middle = time.monotonic()
     methods = [*FLOORS, *arguments.methods.split(",")]

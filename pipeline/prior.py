@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,8 +49,8 @@ def load_prior(prior_dir: str | Path, dataset_dir: str | Path) -> ShapePrior:
     """Read the prior in the folder `prior_dir` for the slices of a dataset.
 
     Raises:
-        PipelineError: no prior there (the message is the command that makes one), another format, grid or space, or a
-            dataset that does not say where its slices lie.
+        PipelineError: no prior there (the message is the command that makes one), another format, grid or space, changed
+            maps, or a dataset that does not say where its slices lie.
     """
     manifest, card = load_manifest(dataset_dir), _read_card(Path(prior_dir), dataset_dir)
     for key in ("image_size", "space"):
@@ -57,10 +58,7 @@ def load_prior(prior_dir: str | Path, dataset_dir: str | Path) -> ShapePrior:
             raise PipelineError(f"the prior '{prior_dir}' has {key} {card[key]}, the dataset {manifest[key]}")
     if any("z" not in item for item in manifest["items"]):
         raise PipelineError(f"'{dataset_dir}' does not say where its slices lie: prepare it again")
-    mean, variance = (_read_maps(Path(prior_dir) / f"{name}.nii.gz") for name in ("mean", "variance"))
-    size = manifest["image_size"]
-    if mean.shape != variance.shape or mean.shape[1:] != (len(CLASSES), size, size):
-        raise PipelineError(f"'{prior_dir}': mean and variance must be [{size}, {size}, slices, {len(CLASSES)}]")
+    mean, variance = (_read_maps(Path(prior_dir), name, card) for name in ("mean", "variance"))
     start, _, step = card["z"]
     return ShapePrior(mean, variance, start, step)
 
@@ -81,7 +79,10 @@ def _read_card(folder: Path, dataset_dir: str | Path) -> dict[str, Any]:
     return card
 
 
-def _read_maps(path: Path) -> torch.Tensor:
+def _read_maps(folder: Path, name: str, card: dict[str, Any]) -> torch.Tensor:
     """[W, H, S, 4] on disk as [S, 4, W, H], the axes of a batch of slices."""
+    path = folder / f"{name}.nii.gz"
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != card["sha256"][name]:
+        raise PipelineError(f"{path} is not the file that its prior.json names: make the prior again")
     file: Any = nib.load(path)
     return torch.from_numpy(file.get_fdata(dtype=np.float32)).permute(2, 3, 0, 1).contiguous()

@@ -6,12 +6,12 @@ import difflib
 import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from pydoc import locate
 from typing import Any
 
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow, ReferenceResolver
 
 from pipeline.catalogue import BASE, method_file, mixin_file
 from pipeline.errors import PipelineError, report_in_one_line
@@ -33,6 +33,26 @@ def check_keys(keys: Iterable[str], parser: ConfigParser, origin: str) -> None:
         known = list(parser[parent]) if parent and parent in parser else list(config)
         close = difflib.get_close_matches(leaf, known, n=3) or sorted(k for k in known if not k.startswith("_"))
         raise PipelineError(f"unknown key '{key}' in {origin}; did you mean: {', '.join(close)}?")
+
+
+def check_references(pairs: Any, parser: ConfigParser, origin: str) -> None:
+    """Refuse a mixin that refers to nouns which the method does not have.
+
+    Raises:
+        PipelineError: the first of them.
+    """
+    for text in _strings(pairs):
+        for key in ReferenceResolver.match_refs_pattern(text):
+            if key not in parser:
+                raise PipelineError(f"{origin} needs '{key}', which the method '{parser['method']}' does not have")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
 
 
 def _arguments(component: Any) -> list[str]:
@@ -81,12 +101,14 @@ class MethodWorkflow(ConfigWorkflow):
             workflow_type="train",
         )
         self._check_stage(stage)
-        for file in files:
-            pairs = ConfigParser.load_config_file(str(file))
+        layers = {file: ConfigParser.load_config_file(str(file)) for file in files}
+        for file, pairs in layers.items():
             pairs.pop("mixins", None)
             if file.parent != BASE:  # an installed mixin may add nouns
                 check_keys(pairs, self.parser, str(file))
             self.parser.update(pairs)
+        for file, pairs in layers.items():
+            check_references(pairs, self.parser, str(file))
         check_keys(override, self.parser, "the command line")
         self.parser.update(override)
         if not self.parser.get("dataset_dir") or self.parser["dataset_dir"] == "$None":

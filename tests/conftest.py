@@ -86,7 +86,16 @@ def write_tiny_prior(root: Path, size: int = 32) -> Path:
         "image_size": size, "space": "SRI24", "z": [0, 100, 10],
     }  # fmt: skip
     (root / "prior.json").write_text(json.dumps(card))
+    name_maps(root)
     return root
+
+
+def name_maps(prior: Path) -> None:
+    """Write the digests of the maps of a prior into its card."""
+    card = json.loads((prior / "prior.json").read_text())
+    names = ("mean", "variance")
+    digests = {name: hashlib.sha256((prior / f"{name}.nii.gz").read_bytes()).hexdigest() for name in names}
+    (prior / "prior.json").write_text(json.dumps({**card, "sha256": digests}))
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,10 @@ def test_floors_and_methods_are_found() -> None:
         ({"method": "amcns"}, "unknown method 'amcns'; available: .*amcons"),
         ({"method": "base"}, "unknown method 'base'"),
         ({"method": "vae", "stage": "trian"}, "unknown stage 'trian'; available: train, calibrate, evaluate"),
+        (
+            {"method": "vae", "mixins": "follow_maps"},
+            "follow_maps.yaml needs 'channel_normalisation', which .* 'vae' does not",
+        ),
         ({"method": "vae", "mixins": "brats"}, "unknown mixin 'brats'; available: "),
         ({"method": "vae", "max_epoch": 3}, "unknown key 'max_epoch' in the command line; did you mean: max_epochs"),
         ({"method": "vae", "train#trainer#max_epoch": 3}, "unknown key 'train#trainer#max_epoch' .*max_epochs"),
