@@ -49,8 +49,8 @@ def load_prior(prior_dir: str | Path, dataset_dir: str | Path) -> ShapePrior:
     """Read the prior in the folder `prior_dir` for the slices of a dataset.
 
     Raises:
-        PipelineError: no prior there (the message is the command that makes one), another format, grid or space, changed
-            maps, or a dataset that does not say where its slices lie.
+        PipelineError: no prior there (the message is the command that makes one), another format, grid or space,
+            changed maps, or a dataset that does not say where its slices lie.
     """
     manifest, card = load_manifest(dataset_dir), _read_card(Path(prior_dir), dataset_dir)
     for key in ("image_size", "space"):

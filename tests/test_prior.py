@@ -7,8 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-
 from conftest import name_maps
+
 from pipeline.errors import PipelineError
 from pipeline.prior import load_prior
 

@@ -25,7 +25,7 @@ def test_floors_and_methods_are_found() -> None:
         ({"method": "vae", "stage": "trian"}, "unknown stage 'trian'; available: train, calibrate, evaluate"),
         (
             {"method": "vae", "mixins": "follow_maps"},
-            "follow_maps.yaml needs 'channel_normalisation', which .* 'vae' does not",
+            "follow_maps.yaml needs 'channel_normalisation', which .* 'vae'",
         ),
         ({"method": "vae", "mixins": "brats"}, "unknown mixin 'brats'; available: "),
         ({"method": "vae", "max_epoch": 3}, "unknown key 'max_epoch' in the command line; did you mean: max_epochs"),
