@@ -74,7 +74,7 @@ def over_training(
 
 def _grid(column: Sequence[Axes], table: pd.DataFrame, grid: Grid, names: Sequence[str], theme: Theme) -> None:
     table = table[table["stage"] == table.get("attention_stage", 1)]
-    groups = list(table.groupby(varied(grid) or ["method"], sort=False))
+    groups = list(table.groupby(varied(grid) or ["method"]))
     for ax in column:
         style_axes(ax, theme)
     for i, (_, rows) in enumerate(groups):
@@ -84,7 +84,7 @@ def _grid(column: Sequence[Axes], table: pd.DataFrame, grid: Grid, names: Sequen
                 ax.plot(seed["epoch"], seed[name], **look, linewidth=0.6, alpha=0.5)
             mean = rows.groupby("epoch")[name].mean()
             ax.plot(mean.index, mean, **look, linewidth=1.8, label=label(rows.iloc[0], grid))
-    text = f"{', '.join(grid['method'])}: {' × '.join(varied(grid))}".replace("_", " ")
+    text = f"{', '.join(grid['method'])}:\n{' × '.join(varied(grid))}".replace("_", " ")
     column[0].set_title(text, color=theme.ink, fontsize=9)
     column[0].legend(frameon=False, labelcolor=theme.ink, fontsize=8)
 
