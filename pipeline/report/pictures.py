@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib
 import numpy as np
@@ -21,7 +22,8 @@ from pipeline.report.views import View, anomaly_map, field, lesion_scans, uprigh
 PAPER, INK, MUTED = "#14161a", "#f2f2f0", "#b4b7bd"
 LESION, MASK = "#56b4e9", "#e69f00"
 COLOURS = matplotlib.colormaps["inferno"].with_extremes(bad=PAPER)
-SIDE, STRIP, TOP, BOTTOM, GAP, EDGE = 1.45, 0.24, 0.46, 0.5, 0.05, 0.14
+SIDE, STRIP, TOP, BOTTOM, GAP, EDGE = 1.45, 0.24, 0.6, 0.5, 0.05, 0.14
+TITLE = 20  # characters that fit over a panel
 
 
 def montage(
@@ -177,4 +179,4 @@ def _scores(run: Run, rule: str) -> dict[str, float]:
 
 def _title(run: Run) -> str:
     row = read_csv(run.folder / "metrics.csv").iloc[0]
-    return str(row.get("title", run.method))
+    return fill(str(row.get("title", run.method)), TITLE, break_on_hyphens=False)
