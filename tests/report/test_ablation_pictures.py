@@ -51,7 +51,7 @@ def test_lines_are_means_over_seeds_of_the_constrained_stage(runs: pd.DataFrame)
     figure = PICTURES["over_training"](runs, GRIDS)
     assert figure.get_suptitle() == "Activation maps over training: tiny, 2 simulated scans of the split validation"
     columns = np.array(figure.axes).reshape(3, 2).T
-    assert [c[0].get_title() for c in columns] == ["amcons: constraint weight", "amcons: attention stage"]
+    assert [c[0].get_title() for c in columns] == ["amcons:\nconstraint weight", "amcons:\nattention stage"]
     drawn = [{line.get_label(): line for line in c[0].lines if line.get_label()[0] != "_"} for c in columns]
     assert [list(lines) for lines in drawn] == [["0", "300"], ["1", "2"]]
     for lines, name, start in ((drawn[0], "0", 10.5), (drawn[0], "300", 310.5), (drawn[1], "2", 320.5)):
