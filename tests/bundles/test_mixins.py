@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pipeline.errors import PipelineError
 from pipeline.leaderboard import run_leaderboard
 from pipeline.metrics import load_thresholds
 from pipeline.workflow import MethodWorkflow
@@ -31,6 +32,24 @@ def test_the_reference_differs_from_the_paper_by_its_named_options(tiny_dataset:
     assert found["vae", ""] == found["ae", ""] == (*paper, False, None, None, None)
     assert found["vae", code] == ("sum", "sum", True, None, None, None)
     assert found["ae", code] == ("mean", "mean", True, None, None, None)
+
+
+def test_tuned_weights_are_those_of_each_method(tiny_dataset: Path) -> None:
+    found = {}
+    for method, mixins in (("amcons", ""), ("amcons", "tuned"), ("cavga", "tuned")):
+        workflow = MethodWorkflow(method=method, mixins=mixins, dataset_dir=str(tiny_dataset))
+        workflow.initialize()
+        get = workflow.parser.get_parsed_content
+        found[method, mixins] = (get("loss").constraint_weight, get("card")["preset"])
+    assert found == {
+        ("amcons", ""): (0.1, "paper"),
+        ("amcons", "tuned"): (300.0, "tuned"),
+        ("cavga", "tuned"): (1000.0, "tuned"),
+    }
+    with pytest.raises(
+        PipelineError, match="tuned.yaml needs 'tuned_constraint_weight', which the method 'vae' does not"
+    ):
+        MethodWorkflow(method="vae", mixins="tuned", dataset_dir=str(tiny_dataset))
 
 
 @pytest.mark.parametrize("mixin, rate, latent", [("brats2019", 1e-4, 32), ("physionet_ich", 1e-5, 128)])
