@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
+from pipeline.errors import PipelineError
 from pipeline.files import write_epoch
 from pipeline.losses import Objective
 
@@ -21,6 +23,9 @@ class TrainingLog:
         path: CSV with the columns epoch, loss and the terms of the objective.
         objective: the loss, whose `terms` are read after every iteration; those of `state.output["terms"]` are added.
         title: shown beside the progress bar.
+
+    Raises:
+        PipelineError: at the end of an epoch with a loss that is not finite, before anything of it is written.
     """
 
     def __init__(self, path: str, objective: Objective, title: str = "train") -> None:
@@ -50,6 +55,11 @@ class TrainingLog:
 
     def _write(self, engine: Engine) -> None:
         row = {"epoch": engine.state.epoch, **self._means(engine.state.epoch_length or 1)}
+        if not math.isfinite(row["loss"]):
+            raise PipelineError(
+                f"{self.title}: the loss of epoch {row['epoch']} is {row['loss']}, the training diverged. The same "
+                "command goes on from the epoch before; if it happens again lower learning_rate, or set precision: fp32"
+            )
         if idist.get_rank() != 0:
             return
         write_epoch(self.path, [row])
