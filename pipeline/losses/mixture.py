@@ -12,16 +12,16 @@ from pipeline.losses.shape_prior import gaussian_kl
 from pipeline.networks.gmvae import MixtureOutput
 
 
-def responsibilities(output: MixtureOutput) -> torch.Tensor:
-    """`p(c|w, z) ∝ N(z; mu_c(w), s_c(w))` of equally likely components, [N, C, H, W]."""
+def log_responsibilities(output: MixtureOutput) -> torch.Tensor:
+    """`log p(c|w, z)`, `p(c|w, z) ∝ N(z; mu_c(w), s_c(w))` of equally likely components, [N, C, H, W]."""
     distance = (output.z[:, None] - output.prior_mu).square() * torch.exp(-output.prior_logvar)
-    return torch.softmax(-0.5 * (output.prior_logvar + distance).sum(dim=2), dim=1)
+    return torch.log_softmax(-0.5 * (output.prior_logvar + distance).sum(dim=2), dim=1)
 
 
-def conditional_prior_kl(output: MixtureOutput, shares: torch.Tensor) -> torch.Tensor:
-    """`Σ_c p(c|w, z) KL(q(z|x) ‖ p(z|w, c))`, [N, H, W]; shares: [N, C, H, W]."""
+def conditional_prior_kl(output: MixtureOutput, log_shares: torch.Tensor) -> torch.Tensor:
+    """`Σ_c p(c|w, z) KL(q(z|x) ‖ p(z|w, c))`, [N, H, W]; log_shares [N, C, H, W]."""
     each = gaussian_kl(output.mu[:, None], output.logvar[:, None], output.prior_mu, output.prior_logvar)
-    return (shares * each.sum(dim=2)).sum(dim=1)
+    return (log_shares.exp() * each.sum(dim=2)).sum(dim=1)
 
 
 def w_prior_kl(output: MixtureOutput) -> torch.Tensor:
@@ -30,9 +30,9 @@ def w_prior_kl(output: MixtureOutput) -> torch.Tensor:
     return gaussian_kl(output.w_mu, output.w_logvar, zero, zero).sum(dim=1)
 
 
-def c_prior_kl(shares: torch.Tensor) -> torch.Tensor:
-    """`KL(p(c|w, z) ‖ 1/C) = log C + Σ_c p(c|w, z) log p(c|w, z)`, [N, H, W]; shares: [N, C, H, W]."""
-    return math.log(shares.shape[1]) + torch.special.xlogy(shares, shares).sum(dim=1)
+def c_prior_kl(log_shares: torch.Tensor) -> torch.Tensor:
+    """`KL(p(c|w, z) ‖ 1/C) = log C + Σ_c p(c|w, z) log p(c|w, z)`, [N, H, W]; log_shares [N, C, H, W]."""
+    return math.log(log_shares.shape[1]) + (log_shares.exp() * log_shares).sum(dim=1)
 
 
 class MixtureKL(nn.Module):
@@ -40,6 +40,6 @@ class MixtureKL(nn.Module):
 
     def forward(self, output: MixtureOutput, batch: dict[str, Any]) -> torch.Tensor:
         """Sum of the terms of each image, [N]; the batch is not looked at."""
-        shares = responsibilities(output)
-        terms = conditional_prior_kl(output, shares) + w_prior_kl(output) + c_prior_kl(shares)
+        log_shares = log_responsibilities(output)
+        terms = conditional_prior_kl(output, log_shares) + w_prior_kl(output) + c_prior_kl(log_shares)
         return terms.flatten(1).sum(dim=1)

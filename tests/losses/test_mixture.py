@@ -6,7 +6,7 @@ import torch
 from torch.distributions import Categorical, Normal, kl_divergence
 
 from pipeline.losses import ImageEnergy, KLToStandardNormal, MixtureKL
-from pipeline.losses.mixture import c_prior_kl, conditional_prior_kl, responsibilities, w_prior_kl
+from pipeline.losses.mixture import c_prior_kl, conditional_prior_kl, log_responsibilities, w_prior_kl
 from pipeline.networks import MixtureOutput, SpatialOutput
 
 C, K, D, SIDE = 3, 2, 2, 4
@@ -26,18 +26,18 @@ def normal(mu: torch.Tensor, logvar: torch.Tensor) -> Normal:
 def test_responsibilities_are_those_of_bayes() -> None:
     made = output()
     likelihood = normal(made.prior_mu, made.prior_logvar).log_prob(made.z[:, None]).sum(dim=2).exp()
-    torch.testing.assert_close(responsibilities(made), likelihood / likelihood.sum(dim=1, keepdim=True))
+    torch.testing.assert_close(log_responsibilities(made).exp(), likelihood / likelihood.sum(dim=1, keepdim=True))
 
 
 def test_conditional_prior_equals_a_monte_carlo_estimate() -> None:
     made = output(1, 1)
-    shares = responsibilities(made)
+    log_shares = log_responsibilities(made)
     q = normal(made.mu, made.logvar)
     draws = q.sample((400_000,))[:, :, None]  # [draws, N, 1, K, 1, 1] against [N, C, K, 1, 1]
     p = normal(made.prior_mu, made.prior_logvar)
     ratios = (q.log_prob(draws[:, :, 0])[:, :, None] - p.log_prob(draws)).sum(dim=3)
-    estimates = (shares * ratios).sum(dim=2).flatten()
-    found = conditional_prior_kl(made, shares).item()
+    estimates = (log_shares.exp() * ratios).sum(dim=2).flatten()
+    found = conditional_prior_kl(made, log_shares).item()
     assert abs(estimates.mean() - found) < 4 * estimates.std() / math.sqrt(len(estimates))
 
 
@@ -45,13 +45,13 @@ def test_w_prior_and_c_prior_equal_torch_and_a_monte_carlo_estimate() -> None:
     made = output()
     expected = kl_divergence(normal(made.w_mu, made.w_logvar), Normal(0.0, 1.0)).sum(dim=1)
     torch.testing.assert_close(w_prior_kl(made), expected)
-    shares = responsibilities(made)
-    posterior = Categorical(shares.movedim(1, -1))
+    log_shares = log_responsibilities(made)
+    posterior = Categorical(logits=log_shares.movedim(1, -1))
     expected = kl_divergence(posterior, Categorical(torch.ones_like(posterior.probs)))
-    torch.testing.assert_close(c_prior_kl(shares), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(c_prior_kl(log_shares), expected, rtol=1e-4, atol=1e-5)
     drawn = posterior.sample((20_000,))
     ratios = posterior.log_prob(drawn) + math.log(C)
-    error = (ratios.mean(dim=0) - c_prior_kl(shares)).abs()
+    error = (ratios.mean(dim=0) - c_prior_kl(log_shares)).abs()
     assert (error < 5 * ratios.std(dim=0) / math.sqrt(len(drawn)) + 1e-4).all()
 
 
@@ -64,6 +64,15 @@ def test_one_component_everywhere_is_a_plain_gaussian_prior() -> None:
     plain = kl_divergence(normal(made.mu, made.logvar), normal(made.prior_mu[:, 0], made.prior_logvar[:, 0]))
     expected = plain.sum(dim=(1, 2, 3)) + w_prior_kl(made).sum(dim=(1, 2))
     torch.testing.assert_close(MixtureKL()(same, {}), expected)
+
+
+def test_gradients_are_finite_where_a_component_explains_nothing() -> None:
+    made = output()
+    far = made._replace(z=(made.z + 1e3).requires_grad_(), prior_logvar=made.prior_logvar.clone().requires_grad_())
+    assert (log_responsibilities(far).exp() == 0).any()  # in float32
+    MixtureKL()(far, {}).sum().backward()
+    assert far.z.grad is not None and far.z.grad.isfinite().all()
+    assert far.prior_logvar.grad is not None and far.prior_logvar.grad.isfinite().all()
 
 
 def test_gradients_in_float64() -> None:
