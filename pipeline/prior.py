@@ -59,6 +59,9 @@ def load_prior(prior_dir: str | Path, dataset_dir: str | Path) -> ShapePrior:
     if any("z" not in item for item in manifest["items"]):
         raise PipelineError(f"'{dataset_dir}' does not say where its slices lie: prepare it again")
     mean, variance = (_read_maps(Path(prior_dir), name, card) for name in ("mean", "variance"))
+    size = manifest["image_size"]
+    if mean.shape != variance.shape or mean.shape[1:] != (len(CLASSES), size, size):
+        raise PipelineError(f"'{prior_dir}': mean and variance must be [{size}, {size}, slices, {len(CLASSES)}]")
     start, _, step = card["z"]
     return ShapePrior(mean, variance, start, step)
 
@@ -82,7 +85,8 @@ def _read_card(folder: Path, dataset_dir: str | Path) -> dict[str, Any]:
 def _read_maps(folder: Path, name: str, card: dict[str, Any]) -> torch.Tensor:
     """[W, H, S, 4] on disk as [S, 4, W, H], the axes of a batch of slices."""
     path = folder / f"{name}.nii.gz"
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != card["sha256"][name]:
+    named = card.get("sha256", {}).get(name)
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != named:
         raise PipelineError(f"{path} is not the file that its prior.json names: make the prior again")
     file: Any = nib.load(path)
     return torch.from_numpy(file.get_fdata(dtype=np.float32)).permute(2, 3, 0, 1).contiguous()

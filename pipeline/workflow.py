@@ -36,7 +36,7 @@ def check_keys(keys: Iterable[str], parser: ConfigParser, origin: str) -> None:
 
 
 def check_references(pairs: Any, parser: ConfigParser, origin: str) -> None:
-    """Refuse a mixin that refers to nouns which the method does not have.
+    """Refuse a file that refers (`@noun`) to nouns which the method does not have, as a mixin of another kind does.
 
     Raises:
         PipelineError: the first of them.

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from tiny_prior import name_maps
 
 from pipeline.errors import PipelineError
 from pipeline.prior import load_prior
@@ -21,9 +21,7 @@ def copy(tiny_dataset: Path, tmp_path: Path) -> Path:
 def test_axes_are_those_of_a_slice(copy: Path, tiny_dataset: Path) -> None:
     maps = np.random.default_rng(0).random((32, 32, 10, 4)).astype(np.float32)
     nib.save(nib.Nifti1Image(maps, np.eye(4)), copy / "mean.nii.gz")
-    card = json.loads((copy / "prior.json").read_text())
-    card["sha256"]["mean"] = hashlib.sha256((copy / "mean.nii.gz").read_bytes()).hexdigest()
-    (copy / "prior.json").write_text(json.dumps(card))
+    name_maps(copy)
     found = load_prior(copy, tiny_dataset).mean
     assert found[7, 2, 5, 9] == maps[5, 9, 7, 2]
 
@@ -61,6 +59,20 @@ def test_maps_that_are_not_those_of_the_card_are_refused(name: str, copy: Path, 
         load_prior(copy, tiny_dataset)
     path.unlink()
     with pytest.raises(PipelineError, match=rf"{name}.nii.gz is not the file that its prior.json names"):
+        load_prior(copy, tiny_dataset)
+
+
+def test_maps_of_another_grid_are_refused(copy: Path, tiny_dataset: Path) -> None:
+    nib.save(nib.Nifti1Image(np.zeros((16, 16, 10, 4), np.float32), np.eye(4)), copy / "variance.nii.gz")
+    name_maps(copy)
+    with pytest.raises(PipelineError, match=r"mean and variance must be \[32, 32, slices, 4\]"):
+        load_prior(copy, tiny_dataset)
+
+
+def test_a_card_without_digests_is_refused(copy: Path, tiny_dataset: Path) -> None:
+    card = json.loads((copy / "prior.json").read_text())
+    (copy / "prior.json").write_text(json.dumps({key: card[key] for key in card if key != "sha256"}))
+    with pytest.raises(PipelineError, match="mean.nii.gz is not the file that its prior.json names"):
         load_prior(copy, tiny_dataset)
 
 
