@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from monai.bundle import ConfigParser
 
 from pipeline.data import load_manifest
 from pipeline.errors import PipelineError
@@ -40,7 +41,7 @@ def run_leaderboard(
         best floor, `ap_minus_floor` and its interval.
 
     Raises:
-        PipelineError: `runs_dir` holds a run of another dataset or configuration.
+        PipelineError: `runs_dir` holds a run of another dataset, configuration, prior or feature network.
     """
     for method in methods:
         for seed in seeds:
@@ -53,12 +54,13 @@ def _run_method(method: str, seed: int, dataset: Path, runs: Path, mixins: str, 
     arguments |= {"runs_dir": str(runs), "seed": seed}
     workflow = MethodWorkflow(**arguments)
     output = Path(workflow.parser.get_parsed_content("output_dir"))
-    key = _key(workflow.parser.config, load_manifest(dataset)["hash"])
+    key = _key(workflow.parser, load_manifest(dataset)["hash"])
     marks = output / "stages.json"
     done: dict[str, Any] = json.loads(marks.read_text()) if marks.is_file() else {"key": key, "stages": []}
     if done["key"] != key:
         raise PipelineError(
-            f"'{output}' holds a run of another dataset or configuration: delete it, or choose another --out"
+            f"'{output}' holds a run of another dataset or configuration (or prior, or feature network): delete it, or "
+            "choose another --out"
         )
     for stage in STAGES:
         if stage in done["stages"]:
@@ -72,10 +74,14 @@ def _run_method(method: str, seed: int, dataset: Path, runs: Path, mixins: str, 
         write_json(marks, done)
 
 
-def _key(config: Any, dataset_hash: str) -> str:
-    """Hash of what decides the numbers: the configuration without its paths, and the dataset."""
+def _key(parser: ConfigParser, dataset_hash: str) -> str:
+    """Hash of what decides the numbers: the configuration without its paths, the files it names, and the dataset."""
+    config: Any = parser.config
     decisive = {name: value for name, value in config.items() if name not in ("dataset_dir", "runs_dir", "_meta_")}
-    return hashlib.sha256(json.dumps([decisive, dataset_hash], sort_keys=True, default=str).encode()).hexdigest()
+    files = {name: Path(file) for name, file in parser.get_parsed_content("inputs").items()}
+    digests = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items() if file.is_file()}
+    deciding = json.dumps([decisive, digests, dataset_hash], sort_keys=True, default=str)
+    return hashlib.sha256(deciding.encode()).hexdigest()
 
 
 def collect(runs_dir: str | Path) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -60,6 +61,21 @@ def test_the_row_says_whether_the_perceptual_term_took_part(tiny_dataset: Path, 
     row = run_leaderboard(["spa"], tiny_dataset, tmp_path, **override).iloc[0]
     assert row["perceptual_weight"] == 0 and row["perceptual_features"] == "none"
     assert "perceptual" not in pd.read_csv(next(tmp_path.rglob("training.csv")))
+
+
+@pytest.mark.parametrize("changed", ["prior/prior.json", "vgg16.onnx"])
+def test_a_run_with_another_prior_or_feature_network_is_not_gone_on_with(
+    changed: str, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    dataset, features = shutil.copytree(tiny_dataset, tmp_path / "dataset"), tmp_path / "vgg16.onnx"
+    features.write_bytes(b"weights")
+    override = {"perceptual_weight": 0, "perceptual_features": str(features), "max_epochs": 1, "precision": "fp32"}
+    run_leaderboard(["spa"], dataset, tmp_path / "runs", **override)
+    run_leaderboard(["spa"], dataset, tmp_path / "runs", **override)
+    file = (tmp_path if changed == features.name else dataset) / changed
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(PipelineError, match="another dataset or configuration .or prior, or feature network"):
+        run_leaderboard(["spa"], dataset, tmp_path / "runs", **override)
 
 
 def test_the_latent_maps_come_near_the_prior_of_their_slice(tiny_dataset: Path, tmp_path: Path) -> None:
