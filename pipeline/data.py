@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,15 @@ from pipeline.errors import PipelineError
 ARRAYS = ("image", "brain", "lesion")
 
 
-def load_manifest(dataset_dir: str | Path) -> dict[str, Any]:
+def load_manifest(dataset_dir: str | Path, expected: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Read and check `dataset_dir/dataset.json`.
 
+    Args:
+        expected: values that a protocol asks of the dataset, e.g. `{"image_size": 224}`.
+
     Raises:
-        PipelineError: no manifest, another format or version, or an array path that leaves the dataset folder.
+        PipelineError: no manifest, another format or version, a value that is not the expected one, or an array path
+            that leaves the dataset folder.
     """
     root = Path(dataset_dir).resolve()
     path = root / "dataset.json"
@@ -34,12 +38,13 @@ def load_manifest(dataset_dir: str | Path) -> dict[str, Any]:
     found = (manifest.get("format"), manifest.get("version"))
     if found != ("lesionless-dataset", 1):
         raise PipelineError(f"{path} has format and version {found}; this release reads ('lesionless-dataset', 1)")
+    for key, value in (expected or {}).items():
+        if manifest[key] != value:
+            raise PipelineError(f"the protocol asks for {key} {value}; the dataset '{dataset_dir}' has {manifest[key]}")
     for name, split in manifest["splits"].items():
         for key in (key for key in (*ARRAYS, "lesion_share") if key in split):
             if not (root / split[key]).resolve().is_relative_to(root):
-                raise PipelineError(
-                    f"{path}: array '{key}' of split '{name}' lies outside the dataset folder: {split[key]}"
-                )
+                raise PipelineError(f"{path}: array '{key}' of split '{name}' lies outside the dataset: {split[key]}")
     return manifest
 
 

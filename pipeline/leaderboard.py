@@ -18,6 +18,7 @@ from pipeline.metrics import ScoreHistogram, paired_difference
 from pipeline.workflow import MethodWorkflow
 
 STAGES = ("train", "calibrate", "evaluate")
+MARKS = "stages.json"
 
 
 def run_leaderboard(
@@ -54,34 +55,51 @@ def _run_method(method: str, seed: int, dataset: Path, runs: Path, mixins: str, 
     arguments |= {"runs_dir": str(runs), "seed": seed}
     workflow = MethodWorkflow(**arguments)
     output = Path(workflow.parser.get_parsed_content("output_dir"))
-    key = _key(workflow.parser, load_manifest(dataset)["hash"])
-    marks = output / "stages.json"
-    done: dict[str, Any] = json.loads(marks.read_text()) if marks.is_file() else {"key": key, "stages": []}
-    if done["key"] != key:
-        raise PipelineError(
-            f"'{output}' holds a run of another dataset or configuration (or prior, or feature network): delete it, or "
-            "choose another --out"
-        )
+    done = _stages_done(output, run_key(workflow.parser, load_manifest(dataset)["hash"]))
     for stage in STAGES:
         if stage in done["stages"]:
             continue
         workflow = MethodWorkflow(**arguments, stage=stage)
         workflow.initialize()
         output.mkdir(parents=True, exist_ok=True)
-        write_json(marks, done)
+        write_json(output / MARKS, done)
         workflow.run()
         done["stages"].append(stage)
-        write_json(marks, done)
+        write_json(output / MARKS, done)
 
 
-def _key(parser: ConfigParser, dataset_hash: str) -> str:
-    """Hash of what decides the numbers: the configuration without its paths, the files it names, and the dataset."""
+def _stages_done(output: Path, key: str) -> dict[str, Any]:
+    """The marks of a run with this key, or new ones where nothing but marks was written yet.
+
+    Raises:
+        PipelineError: the folder holds a run with another key.
+    """
+    begun = output.is_dir() and any(path.name != MARKS for path in output.iterdir())
+    if not begun or not (output / MARKS).is_file():
+        return {"key": key, "stages": []}
+    done: dict[str, Any] = json.loads((output / MARKS).read_text())
+    if done["key"] != key:
+        raise PipelineError(
+            f"'{output}' holds a run of another dataset or configuration (or prior, or feature network): delete it, or "
+            "choose another --out"
+        )
+    return done
+
+
+def run_key(parser: ConfigParser, dataset_hash: str) -> str:
+    """Hash of what decides the numbers: the dataset, the content of `inputs`, and the configuration without paths."""
     config: Any = parser.config
-    decisive = {name: value for name, value in config.items() if name not in ("dataset_dir", "runs_dir", "_meta_")}
-    files = {name: Path(file) for name, file in parser.get_parsed_content("inputs").items()}
-    digests = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items() if file.is_file()}
-    deciding = json.dumps([decisive, digests, dataset_hash], sort_keys=True, default=str)
-    return hashlib.sha256(deciding.encode()).hexdigest()
+    inputs = parser.get_parsed_content("inputs")
+    paths = ("dataset_dir", "runs_dir", "_meta_", *inputs)
+    decisive = {name: value for name, value in config.items() if name not in paths}
+    contents = {name: _content(value) for name, value in inputs.items()}
+    text = json.dumps([decisive, contents, dataset_hash], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _content(value: str) -> str:
+    """Digest of the file at that path; the value itself where it is no file, such as the name of a package."""
+    return hashlib.sha256(Path(value).read_bytes()).hexdigest() if Path(value).is_file() else value
 
 
 def collect(runs_dir: str | Path) -> pd.DataFrame:

@@ -35,6 +35,17 @@ def check_keys(keys: Iterable[str], parser: ConfigParser, origin: str) -> None:
         raise PipelineError(f"unknown key '{key}' in {origin}; did you mean: {', '.join(close)}?")
 
 
+def check_parents(keys: Iterable[str], parser: ConfigParser, origin: str) -> None:
+    """Refuse `parent::leaf` where the method has no `parent`, as a mixin of another kind does.
+
+    Raises:
+        PipelineError: the first of them.
+    """
+    for parent in (re.sub("::", "#", key).rpartition("#")[0] for key in keys):
+        if parent and parent not in parser:
+            raise PipelineError(f"{origin} needs '{parent}', which the method '{parser['method']}' does not have")
+
+
 def check_references(pairs: Any, parser: ConfigParser, origin: str) -> None:
     """Refuse a file that refers (`@noun`) to nouns which the method does not have, as a mixin of another kind does.
 
@@ -101,18 +112,26 @@ class MethodWorkflow(ConfigWorkflow):
             workflow_type="train",
         )
         self._check_stage(stage)
+        self._lay_over(files)
+        check_keys(override, self.parser, "the command line")
+        self.parser.update(override)
+        if not self.parser.get("dataset_dir") or self.parser["dataset_dir"] == "$None":
+            raise PipelineError("dataset_dir is missing: --dataset_dir FOLDER, the output of `preprocessing run`")
+
+    def _lay_over(self, files: list[Path]) -> None:
+        """Update the base with the files in order; `preset` names all of those that change the protocol."""
         layers = {file: ConfigParser.load_config_file(str(file)) for file in files}
         for file, pairs in layers.items():
             pairs.pop("mixins", None)
+            check_parents(pairs, self.parser, str(file))
             if file.parent != BASE:  # an installed mixin may add nouns
                 check_keys(pairs, self.parser, str(file))
             self.parser.update(pairs)
         for file, pairs in layers.items():
             check_references(pairs, self.parser, str(file))
-        check_keys(override, self.parser, "the command line")
-        self.parser.update(override)
-        if not self.parser.get("dataset_dir") or self.parser["dataset_dir"] == "$None":
-            raise PipelineError("dataset_dir is missing: --dataset_dir FOLDER, the output of `preprocessing run`")
+        presets = [pairs["preset"] for pairs in layers.values() if "preset" in pairs]
+        if presets:
+            self.parser["preset"] = " + ".join(presets)
 
     def _check_stage(self, stage: str) -> None:
         config: Any = self.parser.config

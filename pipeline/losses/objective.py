@@ -9,6 +9,7 @@ from ignite import distributed as idist
 from torch import nn
 
 from pipeline.attention import check_choice
+from pipeline.errors import PipelineError
 from pipeline.losses.reconstruction import kl_to_standard_normal, summed_bce
 from pipeline.networks.autoencoder import AutoencoderOutput
 
@@ -27,20 +28,22 @@ class Objective(nn.Module):
         kl_images: reduction of the KL term over the images. `mean`; the published code of some methods takes `sum`.
 
     Raises:
-        PipelineError: another reduction.
+        PipelineError: another reduction, or a constraint without a weight.
     """
 
     def __init__(
         self,
         beta: float = 1.0,
         constraint: nn.Module | None = None,
-        constraint_weight: float = 0.0,
+        constraint_weight: float | None = 0.0,
         pixels: str = "sum",
         kl_images: str = "mean",
     ) -> None:
         super().__init__()
         check_choice("pixels", pixels, REDUCTIONS)
         check_choice("kl_images", kl_images, REDUCTIONS)
+        if constraint_weight is None:
+            raise PipelineError("the method has no constraint_weight; the mixin `tuned` takes tuned_constraint_weight")
         self.beta = beta
         self.constraint = constraint
         self.constraint_weight = constraint_weight

@@ -10,6 +10,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import run_leaderboard
 from pipeline.metrics import load_thresholds
+from pipeline.report import load_results
 from pipeline.workflow import MethodWorkflow
 
 
@@ -46,21 +47,53 @@ def test_tuned_weights_are_those_of_each_method(tiny_dataset: Path) -> None:
         ("amcons", "tuned"): (300.0, "tuned"),
         ("cavga", "tuned"): (1000.0, "tuned"),
     }
-    with pytest.raises(
-        PipelineError, match="tuned.yaml needs 'tuned_constraint_weight', which the method 'vae' does not"
+    for method, override in (
+        ("cavga", {"tuned_constraint_weight": "$None"}),
+        ("amcons", {"constraint_weight": "$None"}),
     ):
-        MethodWorkflow(method="vae", mixins="tuned", dataset_dir=str(tiny_dataset))
-
-
-@pytest.mark.parametrize("mixin, rate, latent", [("brats2019", 1e-4, 32), ("physionet_ich", 1e-5, 128)])
-def test_settings_of_the_papers_data_sets(mixin: str, rate: float, latent: int, tiny_dataset: Path) -> None:
-    for method in ("amcons", "vae"):
-        workflow = MethodWorkflow(method=method, mixins=mixin, dataset_dir=str(tiny_dataset))
+        workflow = MethodWorkflow(method=method, mixins="tuned", dataset_dir=str(tiny_dataset), **override)
         workflow.initialize()
-        get = workflow.parser.get_parsed_content
-        assert get("optimizer").param_groups[0]["lr"] == rate
-        assert get("network").to_mu.out_features == latent
-        assert get("train::trainer").state.max_epochs == 300
+        with pytest.raises(PipelineError, match="has no constraint_weight"):
+            workflow.run()
+
+
+def test_the_command_line_overrides_a_tuned_weight(tiny_dataset: Path) -> None:
+    arguments = {"mixins": "tuned", "dataset_dir": str(tiny_dataset), "constraint_weight": 7.0}
+    assert MethodWorkflow(method="amcons", **arguments).parser.get_parsed_content("loss").constraint_weight == 7
+
+
+def test_tuned_methods_stand_beside_the_floors(tiny_dataset: Path, tmp_path: Path) -> None:
+    methods = ["amcons", "vae", "intensity", "untrained_amcons"]
+    run_leaderboard(methods, tiny_dataset, tmp_path, mixins="tuned", max_epochs=1, precision="fp32")
+    assert set(load_results(tmp_path)["card_preset"]) == {"tuned"}
+
+
+@pytest.mark.parametrize("mixins", ["tuned,reference", "reference,tuned"])
+def test_the_card_names_all_mixins_that_change_the_protocol(mixins: str, tiny_dataset: Path) -> None:
+    workflow = MethodWorkflow(method="amcons", mixins=mixins, dataset_dir=str(tiny_dataset))
+    assert workflow.parser.get_parsed_content("card")["preset"] == mixins.replace(",", " + ")
+
+
+@pytest.mark.parametrize("mixins, missing", [("follow_test", "follow#dataset"), ("follow_test,follow_maps", "follow#")])
+def test_a_mixin_without_the_one_that_it_changes_is_refused(mixins: str, missing: str, tiny_dataset: Path) -> None:
+    with pytest.raises(PipelineError, match=f"follow_test.yaml needs '{missing}"):
+        MethodWorkflow(method="amcons", mixins=mixins, dataset_dir=str(tiny_dataset))
+
+
+@pytest.mark.parametrize("mixin, rate, latent", [("brats2019", None, 32), ("physionet_ich", 1e-5, 128)])
+def test_settings_of_the_papers_data_sets(mixin: str, rate: float | None, latent: int, tiny_dataset: Path) -> None:
+    arguments = {"mixins": mixin, "dataset_dir": str(tiny_dataset)}
+    for method in ("amcons", "vae", "untrained_amcons", "cavga", "spa"):
+        changed = MethodWorkflow(method=method, **arguments, **{"manifest::expected": {}, "perceptual_weight": 0})
+        own = MethodWorkflow(method=method, dataset_dir=str(tiny_dataset), perceptual_weight=0)
+        for name in ("batch_size", "max_epochs", "erosion_mm"):
+            assert changed.parser[name] == own.parser[name]
+        assert changed.parser["learning_rate"] == (rate or own.parser["learning_rate"])
+        assert changed.parser["latent_size"] == latent
+    workflow = MethodWorkflow(method="amcons", **arguments)
+    workflow.initialize()
+    with pytest.raises(PipelineError, match="asks for image_size 224; the dataset .* has 32"):
+        workflow.run()
 
 
 def test_the_reference_runs_and_reports_the_validation_part(tiny_dataset: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pipeline.errors import PipelineError
-from pipeline.leaderboard import run_leaderboard
+from pipeline.leaderboard import run_key, run_leaderboard
 from pipeline.networks import SpatialVAE
 from pipeline.workflow import MethodWorkflow
 
@@ -63,19 +63,35 @@ def test_the_row_says_whether_the_perceptual_term_took_part(tiny_dataset: Path, 
     assert "perceptual" not in pd.read_csv(next(tmp_path.rglob("training.csv")))
 
 
-@pytest.mark.parametrize("changed", ["prior/prior.json", "vgg16.onnx"])
-def test_a_run_with_another_prior_or_feature_network_is_not_gone_on_with(
-    changed: str, tiny_dataset: Path, tmp_path: Path
-) -> None:
-    dataset, features = shutil.copytree(tiny_dataset, tmp_path / "dataset"), tmp_path / "vgg16.onnx"
-    features.write_bytes(b"weights")
-    override = {"perceptual_weight": 0, "perceptual_features": str(features), "max_epochs": 1, "precision": "fp32"}
-    run_leaderboard(["spa"], dataset, tmp_path / "runs", **override)
-    run_leaderboard(["spa"], dataset, tmp_path / "runs", **override)
-    file = (tmp_path if changed == features.name else dataset) / changed
-    file.write_bytes(file.read_bytes() + b" ")
+def test_a_run_with_another_prior_is_not_gone_on_with(tiny_dataset: Path, tmp_path: Path) -> None:
+    prior = shutil.copytree(tiny_dataset / "prior", tmp_path / "prior")
+    override = {"perceptual_weight": 0, "max_epochs": 1, "precision": "fp32"}
+    run_leaderboard(["spa"], tiny_dataset, tmp_path / "runs", **override, prior_dir=str(prior))
+    moved = prior.rename(tmp_path / "moved")
+    run_leaderboard(["spa"], tiny_dataset, tmp_path / "runs", **override, prior_dir=str(moved))
+    (moved / "prior.json").write_text((moved / "prior.json").read_text() + " ")
     with pytest.raises(PipelineError, match="another dataset or configuration .or prior, or feature network"):
-        run_leaderboard(["spa"], dataset, tmp_path / "runs", **override)
+        run_leaderboard(["spa"], tiny_dataset, tmp_path / "runs", **override, prior_dir=str(moved))
+
+
+@pytest.mark.parametrize("weight, same", [(0, True), (0.1, False)])
+def test_the_feature_network_is_part_of_a_run_where_it_is_used(
+    weight: float, same: bool, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    features, keys = tmp_path / "vgg16.onnx", set()
+    for content in (b"weights", b"others"):
+        features.write_bytes(content)
+        override = {"perceptual_weight": weight, "perceptual_features": str(features)}
+        keys.add(run_key(MethodWorkflow(method="spa", dataset_dir=str(tiny_dataset), **override).parser, "hash"))
+    assert (len(keys) == 1) is same
+
+
+def test_after_a_refusal_the_same_command_goes_on(tiny_dataset: Path, tmp_path: Path) -> None:
+    prior, override = tmp_path / "prior", {"perceptual_weight": 0, "max_epochs": 1, "precision": "fp32"}
+    with pytest.raises(PipelineError, match="no tissue prior"):
+        run_leaderboard(["spa"], tiny_dataset, tmp_path / "runs", **override, prior_dir=str(prior))
+    shutil.copytree(tiny_dataset / "prior", prior)
+    assert len(run_leaderboard(["spa"], tiny_dataset, tmp_path / "runs", **override, prior_dir=str(prior))) == 1
 
 
 def test_the_latent_maps_come_near_the_prior_of_their_slice(tiny_dataset: Path, tmp_path: Path) -> None:
