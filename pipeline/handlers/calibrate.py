@@ -22,6 +22,7 @@ class Calibrate:
             none, then there is no `val_op`.
         percentiles: each in (0, 100).
         fixed: given thresholds of maps in [0, 1], learnt from nothing.
+        frame_pixels: of the normals' whole slices, for percentiles that count their background; None: of the support.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Calibrate:
         percentiles: Sequence[float],
         output_dir: str,
         fixed: Sequence[float] = (),
+        frame_pixels: int | None = None,
     ) -> None:
         self.normals = normals
         self.validation = validation
         self.percentiles = percentiles
         self.output_dir = Path(output_dir)
         self.fixed = fixed
+        self.frame_pixels = frame_pixels
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.COMPLETED, self._write)
@@ -44,7 +47,7 @@ class Calibrate:
     @idist.one_rank_only(with_barrier=True)
     def _write(self, engine: Engine) -> None:
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        thresholds = [percentile(self.normals, q) for q in self.percentiles]
+        thresholds = [percentile(self.normals, q, frame_pixels=self.frame_pixels) for q in self.percentiles]
         thresholds += [fixed(value, self.normals.support, self.normals.bits) for value in self.fixed]
         self.normals.save(self.output_dir / "calibration.npz")
         if self.validation is not None:

@@ -44,11 +44,29 @@ def _learnt(
     return Threshold(rule, value, f"{source} sha256:{data.digest()}", len(people), data.support, parameters)
 
 
-def percentile(normals: ScoreHistogram, q: float, subjects: Subjects | None = None) -> Threshold:
-    """Percentile `q` of the support pixels of held-out normals: at most `100 − q` % of them reach it."""
+def percentile(
+    normals: ScoreHistogram, q: float, subjects: Subjects | None = None, frame_pixels: int | None = None
+) -> Threshold:
+    """Percentile `q` of the support pixels of held-out normals: at most `100 − q` % of them reach it.
+
+    Args:
+        frame_pixels: of the whole slices, whose other pixels then count as lower scores: `q` of the frame is
+            `(q · frame − 100 · (frame − support)) / support` of the support. None: the support alone.
+
+    Raises:
+        PipelineError: q outside (0, 100), or a percentile of the frame that lies outside the support.
+    """
     if not 0 < q < 100:
         raise PipelineError(f"percentile {q} is not available; choose a number between 0 and 100")
-    return _learnt(f"p{q:g}", curves.percentile(_normals(normals).pooled(), q), normals, "normals", subjects, q=q)
+    pooled = _normals(normals).pooled()
+    if frame_pixels is None:
+        return _learnt(f"p{q:g}", curves.percentile(pooled, q), normals, "normals", subjects, q=q)
+    inside = 100 - (100 - q) * frame_pixels / pooled.n_negative
+    if inside <= 0:
+        share = 100 * pooled.n_negative / frame_pixels
+        raise PipelineError(f"percentile {q:g} of the frame is background: choose more than {100 - share:.1f}")
+    value = curves.percentile(pooled, inside)
+    return _learnt(f"p{q:g}", value, normals, "normals", subjects, q=q, frame_pixels=frame_pixels)
 
 
 def operating_point(validation: ScoreHistogram, subjects: Subjects | None = None) -> Threshold:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pipeline.data import normal_slices
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import run_leaderboard
 from pipeline.metrics import load_thresholds
@@ -104,6 +105,9 @@ def test_the_reference_runs_and_reports_the_validation_part(tiny_dataset: Path, 
     folder = tmp_path / "amcons" / "seed-0"
     assert list(pd.read_csv(folder / "scans.csv")["scan"]) == ["sub-validation0", "sub-validation1"]
     assert pd.read_csv(folder / "training.csv")["constraint"].isna().tolist() == [True, False]
+    rules = {threshold.rule: threshold for threshold in load_thresholds(folder / "thresholds.json")}
+    slices = len(normal_slices(tiny_dataset, "calibration"))
+    assert rules["p98"].parameters == {"q": 98, "frame_pixels": slices * 32 * 32}
     row = results[results["method"] == "amcons"].iloc[0]
     assert row["dice@val_op"] == row["dice@oracle"], "its threshold has seen the labels"
 

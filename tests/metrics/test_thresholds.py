@@ -36,6 +36,17 @@ def test_percentile_names_rule_source_and_subjects() -> None:
     assert confusion(data.pooled(), found.value).fpr == pytest.approx(0.025, abs=0.002)
 
 
+def test_a_percentile_of_the_frame_counts_the_background_as_zeros() -> None:
+    scores = np.abs(np.random.default_rng(0).normal(size=4000)) + 1e-3
+    data = counted(scores, np.zeros(4000), "sub-0", 20)
+    frame = np.concatenate([scores, np.zeros(6000)])
+    for q in (70, 90, 99):
+        assert percentile(data, q, frame_pixels=10_000).value == pytest.approx(np.percentile(frame, q), rel=5e-3)
+    assert percentile(data, 90, frame_pixels=4000).value == percentile(data, 90).value
+    with pytest.raises(PipelineError, match="percentile 60 of the frame is background: choose more than 60.0"):
+        percentile(data, 60, frame_pixels=10_000)
+
+
 def test_operating_point_and_oracle_are_the_best_f1() -> None:
     scores, lesion = sample("both signs")
     data = counted(scores, lesion)
