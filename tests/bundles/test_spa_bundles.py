@@ -12,7 +12,7 @@ import torch
 
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import run_leaderboard
-from pipeline.networks import SpatialVAE
+from pipeline.networks import SpatialOutput, SpatialVAE
 from pipeline.workflow import MethodWorkflow
 
 
@@ -124,8 +124,8 @@ def test_postprocessing_is_the_positive_residual_and_a_median(tiny_dataset: Path
     results = run_leaderboard(["spa", "intensity"], tiny_dataset, tmp_path, **override)
     assert set(results["card_postprocessing"]) == {"positive part, median 1x3x3"}
     scorer = workflow(tiny_dataset, tmp_path, mixins="spa_postprocessing").parser.get_parsed_content("scorer")
-    dark = torch.full((1, 1, 32, 32), -1.0)
-    bright = SpatialVAE(32).eval()
-    with torch.no_grad():
-        anomaly = scorer(dark, bright)
-    assert (anomaly >= 0).all(), "what is darker than drawn does not count"
+    grey = lambda image, **_: SpatialOutput(torch.full_like(image, 0.5), image, image)  # noqa: E731
+    dark, bright = (torch.full((1, 1, 32, 32), value) for value in (0.2, 0.9))
+    bright[..., 10, 10] = 0.5
+    assert (scorer(dark, grey) == 0).all(), "what is darker than drawn does not count"
+    torch.testing.assert_close(scorer(bright, grey), torch.full_like(bright, 0.4))  # of a single pixel, no trace
