@@ -56,10 +56,11 @@ def test_without_a_prior_training_is_refused(tiny_dataset: Path, tmp_path: Path)
         workflow(tiny_dataset, tmp_path, prior_dir=str(tmp_path / "none")).run()
 
 
-def test_the_row_says_whether_the_perceptual_term_took_part(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_the_row_says_whether_the_perceptual_term_took_part_and_which_prior(tiny_dataset: Path, tmp_path: Path) -> None:
     override = {"max_epochs": 1, "precision": "fp32", "perceptual_weight": 0}
     row = run_leaderboard(["spa"], tiny_dataset, tmp_path, **override).iloc[0]
     assert row["perceptual_weight"] == 0 and row["perceptual_features"] == "none"
+    assert row["prior"] == "a disc of three rings (0123456789ab)"
     assert "perceptual" not in pd.read_csv(next(tmp_path.rglob("training.csv")))
 
 
