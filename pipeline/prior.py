@@ -21,12 +21,14 @@ class ShapePrior(NamedTuple):
     """Mean and variance of the tissue maps of healthy subjects, both [S, 4, H, W], channels as `CLASSES`.
 
     start, step: atlas index of the first slice, and the distance of two slices.
+    name: for tables, what the prior was made of and the first 12 digits of its cohort hash; "unknown" without a card.
     """
 
     mean: torch.Tensor
     variance: torch.Tensor
     start: int
     step: int
+    name: str = "unknown"
 
     def rows_of(self, z: torch.Tensor) -> torch.Tensor:
         """Index into `mean` of the slices at atlas positions `z` [N].
@@ -63,7 +65,8 @@ def load_prior(prior_dir: str | Path, dataset_dir: str | Path) -> ShapePrior:
     if mean.shape != variance.shape or mean.shape[1:] != (len(CLASSES), size, size):
         raise PipelineError(f"'{prior_dir}': mean and variance must be [{size}, {size}, slices, {len(CLASSES)}]")
     start, _, step = card["z"]
-    return ShapePrior(mean, variance, start, step)
+    name = f"{card.get('source', 'unknown source')} ({card.get('cohort_hash', 'no hash')[:12]})"
+    return ShapePrior(mean, variance, start, step, name)
 
 
 def _read_card(folder: Path, dataset_dir: str | Path) -> dict[str, Any]:

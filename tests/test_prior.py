@@ -26,6 +26,13 @@ def test_axes_are_those_of_a_slice(copy: Path, tiny_dataset: Path) -> None:
     assert found[7, 2, 5, 9] == maps[5, 9, 7, 2]
 
 
+def test_its_name_is_its_source_and_the_start_of_its_hash(copy: Path, tiny_dataset: Path) -> None:
+    assert load_prior(copy, tiny_dataset).name == "a disc of three rings (0123456789ab)"
+    card = json.loads((copy / "prior.json").read_text())
+    (copy / "prior.json").write_text(json.dumps({**card, "cohort_hash": "f" * 64}))
+    assert load_prior(copy, tiny_dataset).name == "a disc of three rings (ffffffffffff)"
+
+
 def test_without_a_prior_the_message_is_the_command_that_makes_one(tiny_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(
         PipelineError, match="no tissue prior in .*run `python -m preprocessing prior --dataset .* --out"

@@ -24,6 +24,7 @@ def write_tiny_prior(root: Path, size: int = 32) -> Path:
     card = {
         "format": "lesionless-prior", "version": 1, "classes": ["CSF", "GM", "WM", "background"],
         "image_size": size, "space": "SRI24", "z": [0, 100, 10],
+        "source": "a disc of three rings", "cohort_hash": "0123456789abcdef",
     }  # fmt: skip
     (root / "prior.json").write_text(json.dumps(card))
     name_maps(root)

@@ -1,4 +1,4 @@
-"""What a network drew: reconstructions on disk, and how near they are to healthy scans."""
+"""What a method drew: reconstructions on disk, and how near they are to healthy scans."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 
 from pipeline.data import scan_affine
 from pipeline.handlers.maps import write_volume
+from pipeline.inferers.chunks import CHUNK, by_chunks
 from pipeline.metrics.distributed import gather_rows
 from pipeline.metrics.reconstruction import reconstruction_error
 
@@ -18,17 +19,23 @@ from pipeline.metrics.reconstruction import reconstruction_error
 class Reconstructions:
     """Writes `output_dir/maps/<scan>_reconstruction.nii.gz`; `figures()` are SSIM and L1 of the healthy test scans.
 
-    Both are means over the slices; L1 is that of the support. Networks are asked for `reconstruction` at the mean of
-    their latent space.
+    Both are means over the slices; L1 is that of the support. The reconstruction is the image that the map is the
+    residual of, as the inferer left it (`last_drawn`); where it leaves none, the network is asked for its
+    `reconstruction` at the mean of its latent space.
+
+    Args:
+        chunk: slices that the network is asked for at a time.
     """
 
-    def __init__(self, output_dir: str, manifest: dict[str, Any]) -> None:
+    def __init__(self, output_dir: str, manifest: dict[str, Any], chunk: int = CHUNK) -> None:
         self.maps = Path(output_dir) / "maps"
         self.manifest = manifest
+        self.chunk = chunk
         self.items = {item["id"]: item for item in manifest["items"]}
         self.healthy: dict[str, tuple[list[float], list[float]]] = {}
 
     def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, lambda _: self.healthy.clear())
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
 
     def figures(self) -> dict[str, float]:
@@ -41,11 +48,17 @@ class Reconstructions:
     def _add(self, engine: Any) -> None:
         batch = engine.state.output["label"]
         item = self.items[batch["scan"][0]]
-        drawn = engine.network(batch["image"]).reconstruction.float()
+        drawn = self._drawn(engine, batch["image"])
         write_volume(self.maps / f"{item['id']}_reconstruction.nii.gz", drawn, scan_affine(self.manifest, item))
         if item["healthy"]:
             error = reconstruction_error(drawn, batch["image"], batch["support"])
             self.healthy[item["id"]] = error.ssim.tolist(), error.l1[error.l1.isfinite()].tolist()
+
+    def _drawn(self, engine: Any, image: torch.Tensor) -> torch.Tensor:
+        drawn: torch.Tensor | None = getattr(engine.inferer, "last_drawn", None)
+        if drawn is None:
+            return by_chunks(lambda part: engine.network(part).reconstruction.float(), image, self.chunk)
+        return drawn
 
 
 def _mean(values: list[float]) -> float:

@@ -16,6 +16,7 @@ from nibabel.processing import resample_from_to
 from pipeline.data import scan_affine
 from pipeline.files import write_csv
 from pipeline.handlers.maps import write_volume
+from pipeline.inferers.chunks import CHUNK, by_chunks
 from pipeline.metrics.distributed import gather_rows
 from pipeline.prior import CLASSES, ShapePrior
 
@@ -36,19 +37,28 @@ class TissueMaps:
     """Writes the maps of every test scan as NIfTI, and `output_dir/tissues.csv`: Dice of each tissue of each scan.
 
     Files: `output_dir/maps/<scan>_label-{CSF,GM,WM}_probseg.nii.gz`. The tissue of a pixel is the largest of the four
-    maps. It is compared, over all pixels, with the scan's own segmentation `<scan>_*dseg.nii.gz` (0 background, 1 CSF,
-    2 GM, 3 WM, any grid in the atlas space) where there is one, else with the largest map of the prior at its slices;
-    the column `reference` says with which. `figures()` are the means over healthy scans.
+    maps. It is compared, over all pixels, with the scan's own segmentation `<scan>_space-<space>_dseg.nii.gz` (0
+    background, 1 CSF, 2 GM, 3 WM, any grid in the atlas space) where there is one, else with the largest map of the
+    prior at its slices; the column `reference` says with which. `figures()` are the means over healthy scans.
 
     Args:
-        prior: see `load_prior`. segmentations: folder of the scans' own segmentations.
+        prior: see `load_prior`. segmentations: folder of the scans' own segmentations. chunk: slices that the
+            network is asked for at a time.
     """
 
-    def __init__(self, output_dir: str, manifest: dict[str, Any], prior: ShapePrior, segmentations: str) -> None:
+    def __init__(
+        self,
+        output_dir: str,
+        manifest: dict[str, Any],
+        prior: ShapePrior,
+        segmentations: str,
+        chunk: int = CHUNK,
+    ) -> None:
         self.output_dir = Path(output_dir)
         self.manifest = manifest
         self.prior = prior
         self.segmentations = Path(segmentations)
+        self.chunk = chunk
         self.items = {item["id"]: item for item in manifest["items"]}
         self.rows: list[dict[str, Any]] = []
 
@@ -68,7 +78,7 @@ class TissueMaps:
     def _add(self, engine: Any) -> None:
         batch = engine.state.output["label"]
         item = self.items[batch["scan"][0]]
-        maps = engine.network(batch["image"]).mu.float().cpu()
+        maps = by_chunks(lambda part: engine.network(part).mu.float().cpu(), batch["image"], self.chunk)
         affine = scan_affine(self.manifest, item)
         for label, name in enumerate(TISSUES):
             path = self.output_dir / "maps" / f"{item['id']}_label-{name}_probseg.nii.gz"
@@ -78,11 +88,11 @@ class TissueMaps:
         self.rows.append(row | tissue_dice(maps.argmax(dim=1), expected))
 
     def _expected(self, scan: str, z: torch.Tensor, affine: np.ndarray) -> tuple[str, torch.Tensor]:
-        found = sorted(self.segmentations.glob(f"{scan}_*dseg.nii.gz"))
-        if not found:
+        path = self.segmentations / f"{scan}_space-{self.manifest['space']}_dseg.nii.gz"
+        if not path.is_file():
             return "prior", self.prior.mean[self.prior.rows_of(z.cpu())].argmax(dim=1)
         size = self.manifest["image_size"]
-        there: Any = resample_from_to(nib.load(found[0]), ((size, size, len(z)), affine), order=0)
+        there: Any = resample_from_to(nib.load(path), ((size, size, len(z)), affine), order=0)
         labels = torch.from_numpy(np.asarray(there.dataobj).astype(np.int64)).permute(2, 0, 1)
         return "own", (labels - 1) % len(CLASSES)  # background, 0 on disk, is the last class
 

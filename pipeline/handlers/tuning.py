@@ -25,10 +25,14 @@ logger = logging.getLogger(__name__)
 
 
 class Criterion(Protocol):
-    """A handler that judges an evaluation; the candidate of the highest value is chosen."""
+    """A handler that judges an evaluation; the candidate of the highest value is chosen.
+
+    split: of the scans that it looks at. needs_labels: whether they have to have lesions with labels.
+    """
 
     split: str
     name: str
+    needs_labels: bool
 
     def attach(self, engine: Engine) -> None: ...
 
@@ -37,6 +41,8 @@ class Criterion(Protocol):
 
 class LabelledPrecision:
     """Average precision of all pixels of the labelled validation scans."""
+
+    needs_labels = True
 
     def __init__(self, split: str = "validation") -> None:
         self.split = split
@@ -52,6 +58,8 @@ class LabelledPrecision:
 
 class HealthyObjective:
     """Minus the mean of what the inferer minimises (`last_objective`) over the first `scans` held-out normals."""
+
+    needs_labels = False
 
     def __init__(self, split: str = "calibration", scans: int = 4) -> None:
         self.split = split
@@ -81,6 +89,8 @@ class Tuning:
         candidates: for each parameter (an attribute of the inferer) its values; all combinations are tried. Empty:
             nothing is chosen, nothing is written.
         criterion: what is highest for the chosen one; average precision on labelled validation unless given.
+        labels: whether there are labelled validation scans. Without them, a criterion that needs them chooses nothing:
+            the inferer keeps the values of its method, and a warning says so.
 
     Raises:
         PipelineError: the inferer has no such parameter; the choice is needed and was not made yet, or was made from
@@ -88,15 +98,24 @@ class Tuning:
     """
 
     def __init__(
-        self, path: str, candidates: Mapping[str, Sequence[Any]] | None = None, criterion: Criterion | None = None
+        self,
+        path: str,
+        candidates: Mapping[str, Sequence[Any]] | None = None,
+        criterion: Criterion | None = None,
+        labels: bool = True,
     ) -> None:
         self.path = Path(path)
-        self.candidates = dict(candidates or {})
-        self.criterion = criterion or LabelledPrecision()
+        self.criterion: Criterion = criterion or LabelledPrecision()
+        able = labels or not self.criterion.needs_labels
+        self.candidates = dict(candidates or {}) if able else {}
+        self.kept = [] if able else sorted(candidates or {})
         self.chosen: dict[str, Any] | None = None
 
     def choose(self, scorer: Scorer, split_evaluator: Callable[..., Any]) -> None:
         """Evaluate every candidate with `split_evaluator(split=, handlers=)`, whose inferer is `scorer`."""
+        if self.kept:
+            own = {name: getattr(scorer.inferer, name, None) for name in self.kept}
+            logger.warning("%s needs labelled scans; not chosen but the method's own: %s", self.criterion.name, own)
         if not self.candidates:
             return
         tried = []

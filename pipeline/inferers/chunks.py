@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import torch
 
+CHUNK = 32
+
 
 def by_chunks(function: Callable[[torch.Tensor], torch.Tensor], slices: torch.Tensor, size: int | None) -> torch.Tensor:
     """`function` of at most `size` slices [n, 1, H, W] at a time, joined; None = all at once.

@@ -10,7 +10,7 @@ from monai.inferers import Inferer
 from torch.nn.functional import interpolate
 
 from pipeline.errors import PipelineError
-from pipeline.inferers.chunks import by_chunks
+from pipeline.inferers.chunks import CHUNK, by_chunks
 from pipeline.losses.reconstruction import kl_of_each, negative_elbo
 
 PARTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -18,7 +18,6 @@ PARTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "positive": lambda difference: difference.clamp_min(0),
     "signed": lambda difference: difference,
 }
-CHUNK = 32
 
 
 def _one_of(choices: Any, name: str, value: str) -> str:
@@ -35,6 +34,8 @@ def residual_part(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
 class Residual(Inferer):
     """Residual of the reconstruction `x − x̂` (Baur et al. 2019).
 
+    `last_drawn` is x̂ of the latest call.
+
     Args:
         part: `absolute` `|x − x̂|` in [0, 1], `positive` `max(x − x̂, 0)`, what is brighter than drawn, or `signed`
             `x − x̂` in [−1, 1].
@@ -50,10 +51,13 @@ class Residual(Inferer):
         self.sample = sample
         self.part = residual_part(part)
         self.chunk = chunk
+        self.last_drawn: torch.Tensor | None = None
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Map [N, 1, H, W] of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
-        return by_chunks(lambda part: self.part(part - self._drawn(part, network)), inputs, self.chunk)
+        drawn = by_chunks(lambda part: self._drawn(part, network), inputs, self.chunk)
+        self.last_drawn = drawn.detach()
+        return self.part(inputs - drawn)
 
     def _drawn(self, image: torch.Tensor, network: Any) -> torch.Tensor:
         output = network(image, sample=True) if self.sample else network(image)

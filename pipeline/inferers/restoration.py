@@ -61,7 +61,7 @@ class Restoration(Inferer):
     gradient step on the first two terms, then `denoise` on the difference, as TV has no gradient where it matters.
     Each image has its own step: a trial that does not lower J of an image is discarded and its step halved, else its
     step grows by half. So J never rises, whatever the step to start with, and one step costs one forward and backward
-    pass.
+    pass. `last_drawn` is x̃ of the latest call, `last_objective` the mean of its J.
 
     Args:
         steps: trials. step: to start with. tv_weight: λ_TV ≥ 0, high values keep the restored image near the image.
@@ -96,19 +96,20 @@ class Restoration(Inferer):
         self.energy_of = energy
         self.part = residual_part(part)
         self.last_objective = float("nan")
+        self.last_drawn: torch.Tensor | None = None
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Map [N, 1, H, W] of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
         objectives: list[torch.Tensor] = []
 
-        def residual(image: torch.Tensor) -> torch.Tensor:
-            restored = self.restore(image, network)
-            objectives.append(restored.objective[-1])
-            return self.part(image - restored.image)
+        def restored(image: torch.Tensor) -> torch.Tensor:
+            found = self.restore(image, network)
+            objectives.append(found.objective[-1])
+            return found.image
 
-        anomaly = by_chunks(residual, inputs, self.chunk)
+        self.last_drawn = by_chunks(restored, inputs, self.chunk)
         self.last_objective = float(torch.cat(objectives).mean())
-        return anomaly
+        return self.part(inputs - self.last_drawn)
 
     def restore(self, image: torch.Tensor, network: Any) -> Restored:
         """Restore images [N, 1, H, W] in [0, 1]."""

@@ -35,6 +35,11 @@ class Scorer(Inferer):
         self.postprocessing = postprocessing
         self.tuning = tuning
 
+    @property
+    def last_drawn(self) -> torch.Tensor | None:
+        """The image [N, 1, H, W] that the latest map is the residual of; None where the inferer leaves none."""
+        return getattr(self.inferer, "last_drawn", None)
+
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Map [N, 1, H, W] of all slices `inputs` [N, 1, H, W] of one volume."""
         if self.tuning is not None:

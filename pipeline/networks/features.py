@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ CHOICES = (
 )
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 POOL = "M"  # as in torchvision's lists of VGG's layers
+VGG16_CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 VGG16_POOLS = (4, 9, 16, 23, 30)
 ONNX_DEFAULTS = {
     "kernel_shape": [], "pads": [0] * 4, "strides": [1, 1], "dilations": [1, 1], "group": 1, "auto_pad": b"NOTSET",
@@ -81,7 +83,8 @@ def load_features(source: str | None, taps: tuple[int, ...] | list[int] = (4,), 
     Args:
         source: `torchvision` (VGG16, ImageNet), or the path of an `.onnx` or `.pth` file. An ONNX file is a chain of
             convolutions 3×3, ReLU and max-pools that takes images in [0, 1]; what follows the chain is not read. A
-            state dict is that of torchvision's VGG16 and takes ImageNet's normalisation.
+            state dict is that of torchvision's VGG16 (without batch norm), or of its first layers, and takes ImageNet's
+            normalisation.
         taps: numbers of the convolutions; 4 is `relu2_2` (Johnson et al. 2016).
 
     Raises:
@@ -128,8 +131,27 @@ def _of_state(state: Any, source: str) -> list[Layer]:
     numbers = sorted(int(found[1]) for key in state if (found := pattern.fullmatch(str(key))))
     if not numbers or numbers[0] != 0:
         raise PipelineError(f"feature network '{source}' has no key features.0.weight of a VGG16; {CHOICES}")
+    if tuple(numbers) != VGG16_CONVOLUTIONS[: len(numbers)]:
+        raise PipelineError(
+            f"feature network '{source}' is no VGG16: it has the layers features.{numbers} where VGG16 has the "
+            f"convolutions {[*VGG16_CONVOLUTIONS]}; {CHOICES}"
+        )
+    _check_shapes(state, numbers, source)
     kinds = sorted([(number, False) for number in numbers] + [(n, True) for n in VGG16_POOLS if n < numbers[-1]])
     return [POOL if pool else (state[f"features.{n}.weight"], state[f"features.{n}.bias"]) for n, pool in kinds]
+
+
+def _check_shapes(state: Any, numbers: list[int], source: str) -> None:
+    """Refuse what is no chain of convolutions 3×3 with bias, the first one of three channels."""
+    channels = 3
+    for n in numbers:
+        weight, bias = (tuple(getattr(state.get(f"features.{n}.{kind}"), "shape", ())) for kind in ("weight", "bias"))
+        if weight[1:] != (channels, 3, 3) or bias != weight[:1]:
+            raise PipelineError(
+                f"feature network '{source}': features.{n} has a weight {list(weight)} and a bias {list(bias)}; a "
+                f"convolution of VGG16 has [K, {channels}, 3, 3] and [K]; {CHOICES}"
+            )
+        channels = weight[0]
 
 
 def _of_onnx(path: Path) -> Iterator[Layer]:
@@ -140,14 +162,11 @@ def _of_onnx(path: Path) -> Iterator[Layer]:
         raise PipelineError(f"'{path}' needs the package onnx: pip install lesionless[perceptual]") from error
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
-        arrays = {tensor.name: tensor for tensor in graph.initializer}
-        nodes = list(graph.node)
     except Exception as error:
         raise PipelineError(f"feature network '{path}' is no ONNX file: {str(error).splitlines()[0]}") from error
-    start = 1 if nodes and nodes[0].op_type == "Transpose" else 0  # channels last to channels first
-    for node, following in zip(nodes[start:], [*nodes[start + 1 :], None], strict=True):
-        if node.op_type not in PLAIN:
-            return
+    arrays = {tensor.name: tensor for tensor in graph.initializer}
+    nodes = _chain(graph, arrays, path)
+    for node, following in zip(nodes, [*nodes[1:], None], strict=True):
         held = [arrays.get(name) for name in node.input[1:]]
         follows = following is not None and following.op_type == "Relu"
         if not _is_plain(node) or (held and not follows) or any(t is None or t.external_data for t in held):
@@ -157,6 +176,20 @@ def _of_onnx(path: Path) -> Iterator[Layer]:
             )
         if node.op_type != "Relu":
             yield tuple(torch.tensor(onnx.numpy_helper.to_array(t)) for t in held) or POOL
+
+
+def _chain(graph: Any, arrays: dict[str, Any], path: Path) -> list[Any]:
+    """The leading nodes of the kinds of a VGG; PipelineError where one does not take what the one before it gives."""
+    nodes, image = list(graph.node), next((i.name for i in graph.input if i.name not in arrays), "")
+    start = 1 if nodes and nodes[0].op_type == "Transpose" else 0  # channels last to channels first
+    chain = nodes[:start] + list(takewhile(lambda node: node.op_type in PLAIN, nodes[start:]))
+    for node, wanted in zip(chain, [image, *(before.output[0] for before in chain)], strict=False):
+        if list(node.input[:1]) != [wanted]:
+            raise PipelineError(
+                f"feature network '{path}' is no chain: '{node.name or node.output[0]}' does not take '{wanted}', the "
+                "output of the layer before it"
+            )
+    return chain[start:]
 
 
 def _is_plain(node: Any) -> bool:

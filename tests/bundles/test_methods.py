@@ -117,15 +117,36 @@ def test_learned_methods_are_compared_with_the_best_floor(tiny_dataset: Path, tm
     assert floors["ap_minus_floor"].isna().all()
 
 
-def test_without_labelled_validation_thresholds_come_from_normals_alone(tiny_dataset: Path, tmp_path: Path) -> None:
-    root = tmp_path / "dataset"
+def without_validation(tiny_dataset: Path, root: Path) -> Path:
     shutil.copytree(tiny_dataset, root)
     manifest = json.loads((root / "dataset.json").read_text())
     del manifest["splits"]["validation"]
     manifest["items"] = [item for item in manifest["items"] if item["split"] != "validation"]
     (root / "dataset.json").write_text(json.dumps(manifest))
+    return root
+
+
+def test_without_labelled_validation_thresholds_come_from_normals_alone(
+    tiny_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = without_validation(tiny_dataset, tmp_path / "dataset")
     results = run_leaderboard(["histeq", "histeq_smooth"], root, tmp_path / "runs", mixins="normals_only")
+    assert "not chosen but the method's own: {'sigma_mm': 3.0}" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("choices.json"))
     assert results["auprc"].nunique() == 2, "untuned, the smoothed floor keeps the sigma of its method"
     rules = [threshold.rule for threshold in load_thresholds(next(tmp_path.rglob("thresholds.json")))]
     assert rules == ["p90", "p95", "p98"]
     assert "dice@val_op" not in results and results["dice@p95"].notna().all()
+
+
+@pytest.mark.parametrize("method", ["gm_ir", "restoration_vae"])
+def test_what_normals_can_choose_is_chosen_without_labelled_validation(
+    method: str, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    root = without_validation(tiny_dataset, tmp_path / "dataset")
+    override = {"max_epochs": 1, "precision": "fp32", **CHEAP[method]}
+    run_leaderboard([method], root, tmp_path / "runs", mixins="normals_only", **override)
+    choices = json.loads((tmp_path / f"runs/{method}/seed-0/choices.json").read_text())
+    assert choices["criterion"] == "minus the objective on calibration"
+    values = {row["step"]: row["value"] for row in choices["tried"]}
+    assert choices["chosen"]["step"] == max(values, key=lambda step: values[step]) and list(values) == [0.01, 0.03]

@@ -12,7 +12,7 @@ import torch
 
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import run_key, run_leaderboard
-from pipeline.networks import SpatialVAE
+from pipeline.networks import SpatialOutput, SpatialVAE
 from pipeline.workflow import MethodWorkflow
 
 
@@ -56,10 +56,11 @@ def test_without_a_prior_training_is_refused(tiny_dataset: Path, tmp_path: Path)
         workflow(tiny_dataset, tmp_path, prior_dir=str(tmp_path / "none")).run()
 
 
-def test_the_row_says_whether_the_perceptual_term_took_part(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_the_row_says_whether_the_perceptual_term_took_part_and_which_prior(tiny_dataset: Path, tmp_path: Path) -> None:
     override = {"max_epochs": 1, "precision": "fp32", "perceptual_weight": 0}
     row = run_leaderboard(["spa"], tiny_dataset, tmp_path, **override).iloc[0]
     assert row["perceptual_weight"] == 0 and row["perceptual_features"] == "none"
+    assert row["prior"] == "a disc of three rings (0123456789ab)"
     assert "perceptual" not in pd.read_csv(next(tmp_path.rglob("training.csv")))
 
 
@@ -140,8 +141,8 @@ def test_postprocessing_is_the_positive_residual_and_a_median(tiny_dataset: Path
     results = run_leaderboard(["spa", "intensity"], tiny_dataset, tmp_path, **override)
     assert set(results["card_postprocessing"]) == {"positive part, median 1x3x3"}
     scorer = workflow(tiny_dataset, tmp_path, mixins="spa_postprocessing").parser.get_parsed_content("scorer")
-    dark = torch.full((1, 1, 32, 32), -1.0)
-    bright = SpatialVAE(32).eval()
-    with torch.no_grad():
-        anomaly = scorer(dark, bright)
-    assert (anomaly >= 0).all(), "what is darker than drawn does not count"
+    grey = lambda image, **_: SpatialOutput(torch.full_like(image, 0.5), image, image)  # noqa: E731
+    dark, bright = (torch.full((1, 1, 32, 32), value) for value in (0.2, 0.9))
+    bright[..., 10, 10] = 0.5
+    assert (scorer(dark, grey) == 0).all(), "what is darker than drawn does not count"
+    torch.testing.assert_close(scorer(bright, grey), torch.full_like(bright, 0.4))  # of a single pixel, no trace

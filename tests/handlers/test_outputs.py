@@ -37,6 +37,8 @@ def dataset(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     affine[:2, 3] = -3.25  # a voxel of 7.5 mm starts half of it before its centre
     affine[2, 3] = -10
     nib.save(nib.Nifti1Image(labels, affine), folder / "sub-test3_space-SRI24_dseg.nii.gz")
+    for scan in ("sub-test0", "sub-test3"):  # of other sessions, whose scans have ids that start alike
+        nib.save(nib.Nifti1Image(3 - labels, affine), folder / f"{scan}_ses-2_space-SRI24_dseg.nii.gz")
     return root
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.handlers import Tuning
-from pipeline.inferers import HistogramRank
+from pipeline.handlers import HealthyObjective, LabelledPrecision, Tuning
+from pipeline.inferers import HistogramRank, Scorer
 from pipeline.workflow import MethodWorkflow
 
 
@@ -51,6 +52,19 @@ def test_unknown_parameter_is_refused(tmp_path: Path) -> None:
 def test_without_candidates_nothing_happens(tmp_path: Path) -> None:
     Tuning(str(tmp_path / "choices.json")).apply(HistogramRank())
     assert not list(tmp_path.iterdir())
+
+
+def test_without_labels_what_needs_them_is_left_as_it_is_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tuning = Tuning(str(tmp_path / "choices.json"), {"sigma_mm": [1.0]}, LabelledPrecision(), labels=False)
+    scorer = Scorer(HistogramRank(sigma_mm=3.0), tuning=tuning)
+    with caplog.at_level(logging.WARNING):
+        tuning.choose(scorer, lambda **_: pytest.fail("no candidate is tried"))
+    tuning.apply(scorer.inferer)
+    assert scorer.inferer.sigma_mm == 3.0 and not list(tmp_path.iterdir())
+    assert "average precision on validation needs labelled scans" in caplog.text and "{'sigma_mm': 3.0}" in caplog.text
+    assert Tuning("", {"step": [1.0]}, HealthyObjective(), labels=False).candidates == {"step": [1.0]}
 
 
 def test_postprocessing_is_named_in_the_card(tiny_dataset: Path, tmp_path: Path) -> None:

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from torch.distributions import Categorical, Normal, kl_divergence
 
 from pipeline.losses import ImageEnergy, KLToStandardNormal, MixtureKL
 from pipeline.losses.mixture import c_prior_kl, conditional_prior_kl, log_responsibilities, w_prior_kl
-from pipeline.networks import MixtureOutput, SpatialOutput
+from pipeline.networks import MixtureOutput, SpatialGMVAE, SpatialOutput
 
 C, K, D, SIDE = 3, 2, 2, 4
 
@@ -73,6 +74,27 @@ def test_gradients_are_finite_where_a_component_explains_nothing() -> None:
     MixtureKL()(far, {}).sum().backward()
     assert far.z.grad is not None and far.z.grad.isfinite().all()
     assert far.prior_logvar.grad is not None and far.prior_logvar.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("logvar", [-100.0, 100.0])
+def test_a_network_whose_component_collapses_has_a_finite_kl_and_gradient(logvar: float) -> None:
+    torch.manual_seed(0)
+    network = SpatialGMVAE(8, latent_maps=K, components=C).train()
+    with torch.no_grad():
+        network.to_prior_logvar.bias[:K] = logvar  # of the first component, in all maps
+    loss = MixtureKL()(network(torch.rand(2, 1, 8, 8)), {})
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
+
+
+def test_ordinary_log_variances_of_the_prior_are_not_touched() -> None:
+    torch.manual_seed(0)
+    network, w = SpatialGMVAE(8, latent_maps=K, components=C), torch.randn(2, 1, 8, 8)
+    with torch.no_grad():
+        network.to_prior_logvar.bias.copy_(torch.linspace(-18, 18, C * K))
+        plain = network.to_prior_logvar(network.to_hidden(w))
+        assert torch.equal(network.prior_of(w)[1].flatten(1, 2), plain) and plain.abs().max() > 16
 
 
 def test_gradients_in_float64() -> None:
