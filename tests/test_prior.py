@@ -28,7 +28,8 @@ def test_axes_are_those_of_a_slice(copy: Path, tiny_dataset: Path) -> None:
 
 def test_without_a_prior_the_message_is_the_command_that_makes_one(tiny_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        PipelineError, match="no tissue prior in .*run `python -m preprocessing prior --dataset .* --out"
+        PipelineError,
+        match="no tissue prior in .*run `python -m preprocessing prior --dataset .* --out .*none` .with --default: ",
     ):
         load_prior(tmp_path / "none", tiny_dataset)
 
