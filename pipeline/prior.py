@@ -74,7 +74,7 @@ def _read_card(folder: Path, dataset_dir: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise PipelineError(
             f"no tissue prior in '{folder}': run `python -m preprocessing prior --dataset {dataset_dir} --out {folder}`"
-            ", or name one: prior_dir"
+            " (with --default: that of ICBM152, made without segmenting a scan), or name one: prior_dir"
         )
     card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     found = (card.get("format"), card.get("version"))

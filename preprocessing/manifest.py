@@ -81,9 +81,9 @@ def read_manifest(out: Path) -> dict[str, Any]:
     return manifest
 
 
-def training_items(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """The healthy training scans of a manifest."""
-    return [item for item in manifest["items"] if item["healthy"] and item["split"] == "train"]
+def healthy_items(manifest: dict[str, Any], split: str = "train") -> list[dict[str, Any]]:
+    """The healthy scans of a split of a manifest."""
+    return [item for item in manifest["items"] if item["healthy"] and item["split"] == split]
 
 
 def _unchanged(out: Path, old: Record | None, request: str) -> dict[str, Any] | None:

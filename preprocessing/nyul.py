@@ -13,7 +13,7 @@ from monai.transforms import Transform
 from preprocessing.errors import PreprocessingError
 from preprocessing.files import replaced
 from preprocessing.histogram import existing, prepared
-from preprocessing.manifest import read_manifest, training_items
+from preprocessing.manifest import healthy_items, read_manifest
 from preprocessing.normalization import brain_values, into_unit_range
 
 LOW, HIGH = 0.05, 0.6  # of the first and last landmark; above them is room for bright lesions
@@ -101,7 +101,7 @@ def training_images(dataset: Path) -> list[Path]:
     Raises:
         PreprocessingError: no manifest.
     """
-    return [dataset / item["image"] for item in training_items(read_manifest(dataset))]
+    return [dataset / item["image"] for item in healthy_items(read_manifest(dataset))]
 
 
 class _Brains(Sequence[Any]):

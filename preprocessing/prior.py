@@ -18,7 +18,7 @@ from preprocessing.errors import PreprocessingError
 from preprocessing.executors import Processes
 from preprocessing.files import locked, remove_temporaries, sha256_file, sha256_json, write_json, write_nifti
 from preprocessing.grid import Volume, load_grid
-from preprocessing.manifest import read_manifest, training_items
+from preprocessing.manifest import healthy_items, read_manifest
 from preprocessing.pseudo_volume import area_weights, grid_affine
 from preprocessing.qc.prior import draw
 from preprocessing.scan import Scan
@@ -39,37 +39,34 @@ class Prior:
     grid: Volume
 
 
-def segmented_prior(dataset: Path, out: Path, config: Config, workers: int, progress: bool = True) -> Segmented:
-    """Segment the healthy training scans of a prepared data set and write their prior to the folder `out`.
+def segmented_prior(
+    dataset: Path, out: Path, config: Config, workers: int, progress: bool = True
+) -> tuple[Segmented, Segmented]:
+    """Segment the healthy training and test scans of a prepared data set; the prior of the first to the folder `out`.
 
-    A rerun makes only the segmentations that are missing.
+    The test scans are what tissue maps of a model are compared with; nothing of them is in the prior. A scan with a
+    lesion has no segmentation: its lesion would be taken for a tissue. A rerun makes only what is missing.
+
+    Returns:
+        The training scans and the test scans.
 
     Raises:
-        PreprocessingError: no data set, a modality without an order of tissues, or no scan can be segmented.
+        PreprocessingError: no data set, a modality without an order of tissues, no training scan can be segmented, or
+            another process makes a prior in this folder.
     """
     manifest = read_manifest(dataset)
-    if not (items := training_items(manifest)):
+    training, test = ([_job(dataset, out, item, manifest, config) for item in healthy_items(manifest, split)]
+                      for split in ("train", "test"))  # fmt: skip
+    if not training:
         raise PreprocessingError(f"{dataset}: no healthy training scan to make a prior of")
     build(config, "tissues").transforms[-1].ranks(manifest["modality"])  # type: ignore[attr-defined]
-    folder = out / SEGMENTATIONS
-    jobs = [SegmentJob(_scan(dataset, item, manifest), _path(folder, item, manifest), config) for item in items]
-    with locked(folder / LOCK):
+    with locked(out / LOCK):
         remove_temporaries(out)
-        done = segment_all(jobs, Processes(workers), progress)
+        done = segment_all(training, Processes(workers), progress)
         if not done.paths:
             raise PreprocessingError(f"no scan could be segmented; the first reason: {min(done.failures.values())}")
-        paths = [done.paths[name] for name in sorted(done.paths)]
-        mean, variance = moments(_maps_of(paths, manifest["image_size"]))
-        facts = {
-            "source": f"Atropos segmentations of {len(paths)} healthy scans",
-            **{key: manifest[key] for key in ("name", "modality", "simulated", "space")},
-            "scans": len(paths),
-            "items": [{"id": name, "sha256": sha256_file(done.paths[name])} for name in sorted(done.paths)],
-            "failed": [{"id": name, "reason": why} for name, why in sorted(done.failures.items())],
-            "dataset_hash": manifest["hash"],
-        }
-        write_prior(out, Prior(mean, variance, load_grid(paths[0])), facts)
-    return done
+        _write_moments(out, done, manifest)
+        return done, segment_all(test, Processes(workers), progress)
 
 
 def moments(volumes: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -122,16 +119,27 @@ def write_prior(out: Path, prior: Prior, facts: dict[str, Any]) -> None:
     write_json(out / "prior.json", content)
 
 
+def _write_moments(out: Path, done: Segmented, manifest: dict[str, Any]) -> None:
+    paths = [done.paths[name] for name in sorted(done.paths)]
+    facts = {
+        "source": f"Atropos segmentations of {len(paths)} healthy scans",
+        **{key: manifest[key] for key in ("name", "modality", "simulated", "space")},
+        "scans": len(paths),
+        "items": [{"id": name, "sha256": sha256_file(done.paths[name])} for name in sorted(done.paths)],
+        "failed": [{"id": name, "reason": why} for name, why in sorted(done.failures.items())],
+        "dataset_hash": manifest["hash"],
+    }
+    mean, variance = moments(_maps_of(paths, manifest["image_size"]))
+    write_prior(out, Prior(mean, variance, load_grid(paths[0])), facts)
+
+
 def _maps_of(paths: Sequence[Path], size: int) -> Iterator[np.ndarray]:
     for path in paths:
         labels = load_grid(path).array
         yield class_maps([(labels == label).astype(np.float32) for label in range(1, len(TISSUES) + 1)], size)
 
 
-def _scan(dataset: Path, item: dict[str, Any], manifest: dict[str, Any]) -> Scan:
+def _job(dataset: Path, out: Path, item: dict[str, Any], manifest: dict[str, Any], config: Config) -> SegmentJob:
     image, brain = dataset / item["image"], dataset / item["brain"]
-    return Scan(item["id"], item["subject"], manifest["modality"], image, brain=brain, healthy=True, stripped=True)
-
-
-def _path(folder: Path, item: dict[str, Any], manifest: dict[str, Any]) -> Path:
-    return folder / f"{item['id']}_space-{manifest['space']}_dseg.nii.gz"
+    scan = Scan(item["id"], item["subject"], manifest["modality"], image, brain=brain, healthy=True, stripped=True)
+    return SegmentJob(scan, out / SEGMENTATIONS / f"{scan.id}_space-{manifest['space']}_dseg.nii.gz", config)

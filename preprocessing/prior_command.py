@@ -33,8 +33,9 @@ def prior(
         default_prior(dataset, out, resolve(settings, atlas)[0])
         typer.echo(f"{out / 'prior.json'}: of ICBM152")
         return
-    done = segmented_prior(dataset, out, settings, workers)
+    done, test = segmented_prior(dataset, out, settings, workers)
     typer.echo(f"{out / 'prior.json'}: of {len(done.paths)} scans, {done.made} of them segmented now")
-    if done.failures:
-        typer.echo(f"{len(done.failures)} scans failed, see `failed` there; the same command tries them again")
+    typer.echo(f"{len(test.paths)} healthy test scans segmented beside it, {test.made} of them now")
+    if failed := len(done.failures) + len(test.failures):
+        typer.echo(f"{failed} scans failed, see above; the same command tries them again")
         raise typer.Exit(1)

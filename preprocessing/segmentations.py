@@ -50,7 +50,7 @@ class Segmented:
 
 
 def segment_all(jobs: Sequence[SegmentJob], executor: Executor, progress: bool) -> Segmented:
-    """Segment every scan that has no segmentation yet; one that fails does not stop the others."""
+    """Segment every scan that has no segmentation yet; a failure stops no other, and leaves no older file."""
     made, paths, failures = 0, dict[str, Path](), dict[str, str]()
     with progress_bar(progress) as bar:
         task = bar.add_task("segmenting scans", total=len(jobs))
@@ -61,6 +61,7 @@ def segment_all(jobs: Sequence[SegmentJob], executor: Executor, progress: bool) 
                 made += now
             else:
                 failures[job.scan.id] = why
+                job.path.unlink(missing_ok=True)  # of an older image
                 bar.console.print(f"[red]failed[/red] {escape(why)}", soft_wrap=True)
             bar.advance(task)
     return Segmented(paths, made, failures)

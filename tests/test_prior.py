@@ -35,7 +35,8 @@ def test_its_name_is_its_source_and_the_start_of_its_hash(copy: Path, tiny_datas
 
 def test_without_a_prior_the_message_is_the_command_that_makes_one(tiny_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        PipelineError, match="no tissue prior in .*run `python -m preprocessing prior --dataset .* --out"
+        PipelineError,
+        match="no tissue prior in .*run `python -m preprocessing prior --dataset .* --out .*none` .with --default: ",
     ):
         load_prior(tmp_path / "none", tiny_dataset)
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from ignite.engine import Engine
 from synthetic_tissues import AFFINE, SHAPE, brain_of_tissues, write_prepared
 
-from preprocessing import cli
+from pipeline.handlers import TissueMaps
+from pipeline.prior import load_prior
+from preprocessing import cli, prior, tissue_maps
 from preprocessing.config import load_config
 from preprocessing.errors import PreprocessingError
 from preprocessing.files import sha256_file, write_json
+from preprocessing.grid import load_grid
 from preprocessing.prior import CLASSES, class_maps, moments, segmented_prior
 from preprocessing.pseudo_volume import PseudoVolumed
 from preprocessing.segmentations import Segmented
@@ -25,7 +33,19 @@ BRAINS = {"sub-a": brain_of_tissues(), "sub-b": brain_of_tissues((2, 0, 1)), "su
 
 
 def build(dataset: Path, out: Path) -> Segmented:
-    return segmented_prior(dataset, out, CONFIG, workers=0, progress=False)
+    return segmented_prior(dataset, out, CONFIG, workers=0, progress=False)[0]
+
+
+def write_split(root: Path) -> Path:
+    """sub-a to sub-c for training, healthy and not; of the others sub-test alone is a healthy test scan."""
+    held = dict.fromkeys(("sub-test", "sub-lesion", "sub-calibration"), BRAINS["sub-b"])
+    dataset = write_prepared(root, {**BRAINS, **held}, size=20)
+    manifest = json.loads((dataset / "dataset.json").read_text())
+    for item in manifest["items"][3:]:
+        item["split"] = "calibration" if item["id"] == "sub-calibration" else "test"
+        item["healthy"] = item["id"] != "sub-lesion"
+    write_json(dataset / "dataset.json", manifest)
+    return dataset
 
 
 def maps_of(out: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
@@ -133,6 +153,45 @@ def test_rerun_makes_what_is_missing_or_changed_only(tmp_path: Path) -> None:
     assert maps_of(out)[2]["cohort_hash"] != cohort_hash
 
 
+def test_healthy_test_scans_are_segmented_and_not_in_the_prior(
+    tmp_path: Path, cohort: tuple[Path, Path, Segmented]
+) -> None:
+    dataset, out = write_split(tmp_path / "dataset"), tmp_path / "prior"
+    training, test = segmented_prior(dataset, out, CONFIG, workers=0, progress=False)
+    names = {f"{name}_space-mine_dseg.nii.gz" for name in ("sub-a", "sub-b", "sub-c", "sub-test")}
+    assert {path.name for path in (out / "segmentations").glob("*.nii.gz")} == names
+    assert (set(training.paths), set(test.paths), test.made) == (set(BRAINS), {"sub-test"}, 1)
+    for name in ("mean.nii.gz", "variance.nii.gz", "prior.json"):
+        assert sha256_file(out / name) == sha256_file(cohort[1] / name), "that of the training scans alone"
+    assert segmented_prior(dataset, out, CONFIG, workers=0, progress=False)[1].made == 0
+    (dataset / "sub-test_image.nii.gz").write_bytes(b"")
+    failed = segmented_prior(dataset, out, CONFIG, workers=0, progress=False)[1].failures
+    assert (set(failed), sha256_file(out / "prior.json")) == ({"sub-test"}, sha256_file(cohort[1] / "prior.json"))
+    assert not (out / "segmentations" / "sub-test_space-mine_dseg.nii.gz").exists(), "not of the scan that is there"
+
+
+def test_reader_finds_the_segmentation_of_a_test_scan(tmp_path: Path) -> None:
+    """`own` is the segmentation, sampled at the slices of the scan; a scan with a lesion falls back to the prior."""
+    dataset, out = write_split(tmp_path / "dataset"), tmp_path / "prior"
+    labels = one_hot(segmented_prior(dataset, out, CONFIG, workers=0, progress=False)[1].paths["sub-test"])
+    manifest = json.loads((dataset / "dataset.json").read_text())
+    place = json.loads((out / "prior.json").read_text())
+    manifest |= {"format": "lesionless-dataset", "version": 1, "splits": {}, "affine": place["affine"], "z": place["z"]}
+    for item in manifest["items"]:
+        item["z"] = [10, 20, 1]
+    write_json(dataset / "dataset.json", manifest)
+    reader = TissueMaps(str(tmp_path), manifest, load_prior(out, dataset), str(out / "segmentations"))
+    image = torch.zeros(10, 1, 20, 20)
+    engine = Engine(lambda engine, batch: {"label": batch})
+    engine.network = lambda image: SimpleNamespace(mu=torch.ones(len(image), 4, 20, 20))
+    reader.attach(engine)
+    engine.run([{"scan": [name], "image": image, "z": torch.arange(10, 20)} for name in ("sub-test", "sub-lesion")])
+    table = pd.read_csv(tmp_path / "tissues.csv").set_index("scan")
+    assert table["reference"].to_dict() == {"sub-test": "own", "sub-lesion": "prior"}
+    csf = class_maps([labels[..., k].astype(np.float32) for k in range(3)], 20)[:, :, 10:20, 0].mean()
+    assert table.loc["sub-test", "dice_CSF"] == pytest.approx(2 * csf / (1 + csf), rel=0.1)
+
+
 def test_bad_scan_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     dataset, out = write_prepared(tmp_path / "dataset", BRAINS, size=20), tmp_path / "prior"
     (dataset / "sub-b_image.nii.gz").write_bytes(b"")
@@ -182,6 +241,30 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
     code, text = call()
     assert (code, "prior.json: of 3 scans, 3 of them segmented now" in text) == (0, True)
+    assert "0 healthy test scans segmented beside it, 0 of them now" in text
     (dataset / "sub-b_image.nii.gz").write_bytes(b"")
     code, text = call()
     assert (code, "of 2 scans, 0 of them" in text, "1 scans failed" in text) == (1, True, True)
+
+
+def test_two_priors_are_not_made_in_one_folder_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would remove or replace what the other has half-written."""
+    dataset, out = write_prepared(tmp_path / "dataset", {"sub-a": BRAINS["sub-a"]}, size=20), tmp_path / "prior"
+    grid, config = load_grid(dataset / "sub-a_image.nii.gz"), {**CONFIG, "atlas": {"space": "mine", "mask": "unread"}}
+    monkeypatch.setattr(tissue_maps, "load_grid", lambda path: grid)
+    monkeypatch.setattr(tissue_maps, "registered_maps", lambda config, grid: 3 * [np.zeros(SHAPE)])
+
+    def refused(other: Callable[[], object]) -> Callable[..., Segmented]:
+        def inside(*arguments: object) -> Segmented:
+            with pytest.raises(PreprocessingError, match="is at work there; wait for it or stop it"):
+                other()
+            raise KeyboardInterrupt
+
+        return inside
+
+    monkeypatch.setattr(prior, "segment_all", refused(lambda: tissue_maps.default_prior(dataset, out, config)))
+    with pytest.raises(KeyboardInterrupt):
+        build(dataset, out)
+    monkeypatch.setattr(tissue_maps, "write_prior", refused(lambda: build(dataset, out)))
+    with pytest.raises(KeyboardInterrupt):
+        tissue_maps.default_prior(dataset, out, config)
