@@ -17,6 +17,7 @@ from monai.transforms import NormalizeIntensity, Transform
 from preprocessing.config import build, load_config
 from preprocessing.errors import PreprocessingError
 from preprocessing.histogram import MatchHistogramd
+from preprocessing.jpeg import CompressSlicesd
 from preprocessing.normalization import FlairLiked, NormalizeInBraind, ScaleIntensityByMaxd, ScaleIntensityRobustd
 from preprocessing.nyul import NyulNormalized, fit_standard, training_images
 from preprocessing.scan import Scan
@@ -248,11 +249,18 @@ def test_cohorts_that_give_no_standard_histogram_are_refused(tmp_path: Path) -> 
         training_images(tmp_path)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("zscore", NormalizeInBraind), ("reference", ScaleIntensityByMaxd)])
-def test_presets_change_the_intensity_only(name: str, kind: type) -> None:
+@pytest.mark.parametrize(
+    ("name", "changed", "kinds"),
+    [
+        ("zscore", {"intensity"}, [NormalizeInBraind]),
+        ("reference", {"intensity", "min_lesion_share"}, [ScaleIntensityByMaxd, CompressSlicesd]),
+    ],
+)
+def test_presets_change_what_they_say(name: str, changed: set[str], kinds: list[type]) -> None:
     config, base = load_config(name, {}), load_config("base", {})
-    assert {key for key in config if config[key] != base[key]} == {"intensity"}
-    assert isinstance(build(config, "intensity"), kind)
+    assert {key for key in config if config[key] != base[key]} == changed
+    intensity = build(config, "intensity")
+    assert [type(step) for step in getattr(intensity, "transforms", [intensity])] == kinds
 
 
 def test_flair_like_is_only_for_scans_that_ask_for_it() -> None:
