@@ -110,21 +110,22 @@ def test_the_mask_of_a_batch_is_the_eroded_union() -> None:
         SizeConstraint(Quadratic(), level="pixel", stage=2, region="brain"),
     ],
 )
-def test_gradient_of_the_total_loss_equals_finite_differences(constraint: nn.Module) -> None:
+def test_gradient_of_a_constraint_equals_finite_differences(constraint: nn.Module) -> None:
+    """Without the reconstruction, whose slope is 10⁴ times as steep: beside it no error in the constraint's shows."""
     network, _, batch = passed(torch.float64)
-    objective = Objective(beta=10, constraint=constraint, constraint_weight=100.0)
-    loss = lambda: objective(network(batch["image"], sample=False), batch)  # noqa: E731
+    batch["image"] = torch.rand_like(batch["image"])  # on air the ReLUs lie at their kink
+    term = lambda: constraint(network(batch["image"], sample=False), batch)  # noqa: E731
+    term().backward()
     parameters = list(network.parameters())
-    gradients = torch.autograd.grad(loss(), parameters)
     directions = [torch.randn_like(p) * p.abs().mean() for p in parameters]
-    slope = sum((g * d).sum() for g, d in zip(gradients, directions, strict=True))
+    slope = sum((p.grad * d).sum() for p, d in zip(parameters, directions, strict=True) if p.grad is not None)
     # Grad-CAM jumps where a ReLU switches, so the step is small enough that none of them does
-    step, values = 1e-9, []
+    step, values = 1e-6, []
     for sign in (1, -2):
         with torch.no_grad():
             for parameter, direction in zip(parameters, directions, strict=True):
                 parameter += sign * step * direction
-        values.append(loss().item())
+        values.append(term().item())
     assert (values[0] - values[1]) / (2 * step) == pytest.approx(slope.item(), rel=1e-3)
 
 
