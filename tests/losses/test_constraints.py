@@ -47,6 +47,18 @@ def test_on_its_linear_branch_the_barrier_pulls_with_weight_times_t_whatever_the
     assert torch.equal(gradient, torch.full_like(gradient, -weight * t))
 
 
+@pytest.mark.parametrize("t", [10.0, 100.0])
+def test_only_a_slack_above_one_over_t_squared_reaches_the_logarithm(t: float) -> None:
+    """Of a map near 1 everywhere, as of any sigmoid map, the barrier is linear with a smaller slack."""
+    frame, edge = torch.ones(1, 1, 8, 8, dtype=torch.bool), 1 / t**2
+    attention = torch.full((1, 1, 8, 8), 1 - 1e-9, dtype=torch.float64, requires_grad=True)
+    slopes = []
+    for slack in (0.0, edge, 2 * edge):
+        value = SizeConstraint(LogBarrier(t), slack=slack).of_map(attention, frame).sum()
+        slopes.append(torch.autograd.grad(value, attention)[0].sum().item())
+    assert slopes == pytest.approx([-t, -t, -t / 2], rel=1e-4), "of −log(−z)/t, z = −2/t²: −1/(t z)"
+
+
 def test_image_level_is_the_penalty_of_one_minus_the_mean() -> None:
     attention, frame = torch.rand(4, 1, 8, 8), torch.ones(4, 1, 8, 8, dtype=torch.bool)
     found = SizeConstraint(Quadratic(), slack=0.01).of_map(attention, frame)
