@@ -14,7 +14,7 @@ import yaml
 
 import bundles
 from pipeline.data import load_manifest
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, check_choice
 from pipeline.files import write_csv
 from pipeline.leaderboard import run_leaderboard
 from pipeline.metrics import ScoreHistogram, average_precision
@@ -126,8 +126,7 @@ def _row(
     results = run_leaderboard([setting["method"]], dataset, folder, seeds, mixins, **given)
     row: dict[str, Any] = {}
     for figure in figures:
-        if figure not in results:
-            raise PipelineError(f"unknown figure '{figure}'; available: {', '.join(results.select_dtypes('number'))}")
+        check_choice("figure", figure, results.select_dtypes("number"))
         values = results[results["seed"].isin(seeds)][figure]
         row |= {figure: values.mean(), f"{figure}_sd": values.std(), "seeds": len(values)}
     validation = [_run(folder, seed) / "validation.npz" for seed in seeds]

@@ -8,8 +8,7 @@ import torch
 from ignite import distributed as idist
 from torch import nn
 
-from pipeline.attention import check_choice
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, check_choice
 from pipeline.losses.reconstruction import kl_to_standard_normal, summed_bce
 from pipeline.networks.autoencoder import AutoencoderOutput
 

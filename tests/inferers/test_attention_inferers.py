@@ -56,11 +56,11 @@ def test_with_the_sigmoid_it_is_the_map_of_the_training() -> None:
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: GradCAM(stage=5), "attention stage must be one of 1, 2, 3, 4, got 5"),
-        (lambda: GradCAM(weighting="max"), "weighting must be one of gradients, none, got max"),
-        (lambda: GradCAM(normalisation="z"), "normalisation must be one of minmax, sigmoid, none, got z"),
-        (lambda: ActivationMap(0), "attention stage must be one of 1, 2, 3, 4, got 0"),
-        (lambda: LatentGradCAM(0), "attention stage must be one of 1, 2, 3, 4, got 0"),
+        (lambda: GradCAM(stage=5), "unknown attention stage '5'; available: 1, 2, 3, 4"),
+        (lambda: GradCAM(weighting="max"), "unknown weighting 'max'; available: gradients, none"),
+        (lambda: GradCAM(normalisation="z"), "unknown normalisation 'z'; available: minmax, sigmoid, none"),
+        (lambda: ActivationMap(0), "unknown attention stage '0'; available: 1, 2, 3, 4"),
+        (lambda: LatentGradCAM(0), "unknown attention stage '0'; available: 1, 2, 3, 4"),
     ],
 )
 def test_other_choices_are_refused(make, message: str) -> None:

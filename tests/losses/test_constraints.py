@@ -152,13 +152,16 @@ def test_reductions_of_the_published_code() -> None:
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: SizeConstraint(Linear(), level="volume"), "level must be one of image, pixel, got volume"),
-        (lambda: SizeConstraint(Linear(), stage=0), "attention stage must be one of 1, 2, 3, 4, got 0"),
-        (lambda: SizeConstraint(Linear(), region="skull"), "region must be one of brain, batch_mask, frame, got skull"),
-        (lambda: SizeConstraint(Linear(), weighting="max"), "weighting must be one of gradients, none, got max"),
-        (lambda: ActivationEntropy(activation="tanh"), "activation must be one of sigmoid, none, got tanh"),
-        (lambda: Objective(pixels="max"), "pixels must be one of sum, mean, got max"),
-        (lambda: Objective(kl_images="max"), "kl_images must be one of sum, mean, got max"),
+        (lambda: SizeConstraint(Linear(), level="volume"), "unknown level 'volume'; available: image, pixel"),
+        (lambda: SizeConstraint(Linear(), stage=0), "unknown attention stage '0'; available: 1, 2, 3, 4"),
+        (
+            lambda: SizeConstraint(Linear(), region="skull"),
+            "unknown region 'skull'; available: brain, batch_mask, frame",
+        ),
+        (lambda: SizeConstraint(Linear(), weighting="max"), "unknown weighting 'max'; available: gradients, none"),
+        (lambda: ActivationEntropy(activation="tanh"), "unknown activation 'tanh'; available: sigmoid, none"),
+        (lambda: Objective(pixels="max"), "unknown pixels 'max'; available: sum, mean"),
+        (lambda: Objective(kl_images="max"), "unknown kl_images 'max'; available: sum, mean"),
     ],
 )
 def test_other_choices_are_refused(make, message: str) -> None:

@@ -72,5 +72,5 @@ def test_objective_is_the_stated_sum() -> None:
 
 
 def test_stage_out_of_range_is_refused() -> None:
-    with pytest.raises(PipelineError, match="attention stage must be one of 1, 2, 3, 4, got 5"):
+    with pytest.raises(PipelineError, match="unknown attention stage '5'; available: 1, 2, 3, 4"):
         ActivationEntropy(stage=5)
