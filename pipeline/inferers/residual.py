@@ -71,7 +71,7 @@ class GradientWeightedResidual(Inferer):
 
     TERMS: dict[str, Callable[..., torch.Tensor]] = {
         "elbo": negative_elbo,
-        "kl": lambda output, image: kl_of_each(output),
+        "kl": lambda output, image: kl_of_each(output.mu, output.logvar),
     }
 
     def __init__(self, term: str = "elbo", chunk: int | None = CHUNK) -> None:
