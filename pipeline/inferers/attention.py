@@ -45,7 +45,7 @@ class ActivationMap(Inferer):
         return by_chunks(lambda part: self._map(part, network), inputs, self.chunk)
 
     def _map(self, image: torch.Tensor, network: Any) -> torch.Tensor:
-        features = network.features(image)[self.stage - 1]
+        features = network.features(image, up_to=self.stage)[-1]
         return activation_map(features, image.shape[-2:], normalisation=self.normalisation)
 
 

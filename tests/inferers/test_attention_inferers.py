@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.attention import grad_cam
+from pipeline.attention import STAGES, activation_map, grad_cam
 from pipeline.errors import PipelineError
 from pipeline.inferers import ActivationMap, GradCAM, LatentGradCAM
 from pipeline.networks import ResNetAutoencoder
@@ -37,6 +37,15 @@ def test_a_slice_has_the_same_map_alone_and_in_any_company(inferer) -> None:
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(together, at_once, atol=1e-5, rtol=1e-4)
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_activation_map_runs_no_stage_behind_its_own(stage: int) -> None:
+    network, volume = setting()
+    expected = activation_map(network.features(volume)[stage - 1], (SIZE, SIZE))
+    for later in network.stages[stage:]:
+        later.register_forward_hook(lambda *_: pytest.fail("a later stage ran"))
+    assert torch.equal(ActivationMap(stage, chunk=None)(volume, network), expected)
 
 
 def test_maps_are_normalised_slice_by_slice_and_inverted() -> None:
