@@ -17,6 +17,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,6 @@ from pipeline.losses import ActivationEntropy, ImageObjective, KLToShapePrior, L
 from pipeline.networks import ResNetAutoencoder, SpatialVAE, VGGFeatures, twice_differentiable
 from pipeline.networks.features import POOL
 from pipeline.prior import ShapePrior
-
-Step = Callable[[], torch.Tensor]
 
 
 class PlainGradCAM(SizeConstraint):
@@ -64,55 +63,57 @@ def vgg() -> VGGFeatures:
     return VGGFeatures([*layers[:2], POOL, *layers[2:]], (4,), normalised=True)
 
 
-def shape_prior_objective(size: int, perceptual: bool, precision: str) -> ImageObjective:
-    """Loss of SPA at the paper's weights, with a prior that is the same everywhere."""
+def spa(network: Any, size: int, precision: str, features: nn.Module | None = None) -> nn.Module:
+    """With a prior that is the same everywhere; the perceptual term needs the features."""
     prior = ShapePrior(torch.full((1, 4, size, size), 0.25), torch.full((1, 4, size, size), 0.1), 0, 1)
-    features, weight = (vgg(), 0.1) if perceptual else (None, 0.0)
-    return ImageObjective(KLToShapePrior(prior), 1e-3, features, weight, precision)
+    return ImageObjective(KLToShapePrior(prior), 1e-3, features, 0.1 if features else 0.0, precision)
 
 
-def objective(kind: str, network: Any, size: int, precision: str) -> nn.Module:
-    """Loss of a method at the paper's weights; `hooks` is GradCAMCons by hooks, `SPA+` has the perceptual term."""
-    if kind.startswith("SPA"):
-        return shape_prior_objective(size, kind == "SPA+", precision)
-    if kind == "AMCons":
-        return Objective(10.0, ActivationEntropy(), 0.1)
-    if kind == "VAE":
-        return Objective()
-    return Objective(1.0, PlainGradCAM(network) if kind == "hooks" else SizeConstraint(LogBarrier(10.0)), 1000.0)
-
-
+# of each method `size -> network` and `(network, size, precision) -> loss`, at the paper's weights
+resnet, spatial = partial(ResNetAutoencoder, latent_size=32), partial(SpatialVAE, heads="sigmoid")
+METHODS: dict[str, tuple[Callable[..., nn.Module], Callable[..., nn.Module]]] = {
+    "VAE": (resnet, lambda *_: Objective()),
+    "AMCons": (resnet, lambda *_: Objective(10.0, ActivationEntropy(), 0.1)),
+    "GradCAMCons, hooks": (resnet, lambda network, *_: Objective(1.0, PlainGradCAM(network), 1000.0)),
+    "GradCAMCons": (
+        lambda size: twice_differentiable(resnet(size)),
+        lambda *_: Objective(1.0, SizeConstraint(LogBarrier(10.0)), 1000.0),
+    ),
+    "SPA without the perceptual term": (spatial, spa),
+    "SPA": (spatial, lambda *given: spa(*given, vgg())),
+}
+HOOKED, OTHERWISE = (f"GradCAMCons, hooks and two backward passes, {how}" for how in ("float32", "ours otherwise"))
 VARIANTS = {
     "VAE, plain float32 loop": ("VAE", "fp32"),
     "VAE, ours": ("VAE", "auto"),
     "AMCons, plain float32 loop": ("AMCons", "fp32"),
     "AMCons, ours": ("AMCons", "auto"),
-    "GradCAMCons, hooks and two backward passes, float32": ("hooks", "fp32"),
-    "GradCAMCons, hooks and two backward passes, ours otherwise": ("hooks", "auto"),
+    HOOKED: ("GradCAMCons, hooks", "fp32"),
+    OTHERWISE: ("GradCAMCons, hooks", "auto"),
     "GradCAMCons, ours": ("GradCAMCons", "auto"),
-    "SPA without the perceptual term, plain float32 loop": ("SPA", "fp32"),
-    "SPA without the perceptual term, ours": ("SPA", "auto"),
-    "SPA, plain float32 loop": ("SPA+", "fp32"),
-    "SPA, ours": ("SPA+", "auto"),
+    "SPA without the perceptual term, plain float32 loop": ("SPA without the perceptual term", "fp32"),
+    "SPA without the perceptual term, ours": ("SPA without the perceptual term", "auto"),
+    "SPA, plain float32 loop": ("SPA", "fp32"),
+    "SPA, ours": ("SPA", "auto"),
 }
 
 
-def make_step(name: str, size: int, batch_size: int, device: str) -> Step:
-    """A training step that returns its loss; the same weights, images and draws whatever the variant."""
-    kind, precision = VARIANTS[name]
+def make_step(name: str, size: int, batch_size: int, device: str) -> Callable[[], torch.Tensor]:
+    """A training step that returns its loss; weights, images and draws are the same in all variants of a network."""
+    method, precision = VARIANTS[name]
+    make_network, make_loss = METHODS[method]
     torch.manual_seed(0)
-    make: Any = SpatialVAE(size, heads="sigmoid") if kind.startswith("SPA") else ResNetAutoencoder(size, 32)
-    network = make.to(device)
-    network = twice_differentiable(network) if kind == "GradCAMCons" else network
+    image = torch.rand(batch_size, 1, size, size).to(device)
+    network: Any = make_network(size).to(device)
     forward: Callable[..., Any] = lambda image, net: net(image)  # noqa: E731
     if precision != "fp32":
         network, forward = network.to(memory_format=torch.channels_last), Forward(precision)
-    loss = objective(kind, network, size, precision).to(device)
+    loss = make_loss(network, size, precision).to(device)
     optimizer = torch.optim.Adam(network.parameters(), 1e-5, fused=precision != "fp32")
-    image = torch.rand(batch_size, 1, size, size, device=device)
     batch = {"image": image, "brain": torch.ones_like(image, dtype=torch.bool), "z": torch.zeros(batch_size).long()}
 
     def step() -> torch.Tensor:
+        torch.manual_seed(0)
         optimizer.zero_grad(set_to_none=True)
         total = loss(forward(image, network), batch)
         total.backward()
@@ -172,10 +173,9 @@ def conclude(best: dict[str, float]) -> None:
     """Print the ratios of the attention methods."""
     ratio = lambda a, b: f"{best[a] / best[b]:.2f}"  # noqa: E731
     print(f"\nAMCons: {ratio('AMCons, plain float32 loop', 'AMCons, ours')} × the plain float32 loop.", end=" ")
-    hooked, otherwise = list(VARIANTS)[4:6]
     print(f"GradCAMCons: {ratio('GradCAMCons, ours', 'VAE, ours')} × the cost of its VAE's step;", end=" ")
-    print(f"{ratio(hooked, 'GradCAMCons, ours')} × as fast as hooks in float32,", end=" ")
-    print(f"{ratio(otherwise, 'GradCAMCons, ours')} × as fast as hooks otherwise alike.")
+    print(f"{ratio(HOOKED, 'GradCAMCons, ours')} × as fast as hooks in float32,", end=" ")
+    print(f"{ratio(OTHERWISE, 'GradCAMCons, ours')} × as fast as hooks otherwise alike.")
 
 
 def main() -> None:

@@ -14,11 +14,12 @@ import yaml
 
 import bundles
 from pipeline.data import load_manifest
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, check_choice
 from pipeline.files import write_csv
 from pipeline.leaderboard import run_leaderboard
 from pipeline.metrics import ScoreHistogram, average_precision
 from pipeline.report.ablation_pictures import PICTURES, followed
+from pipeline.workflow import MethodWorkflow
 
 FOLDER = bundles.ROOT / "base" / "ablations"
 
@@ -82,15 +83,20 @@ def run_ablation(
     Returns:
         One row a dataset and setting: the setting, mean and standard deviation over seeds of each figure, the average
         precision on validation where there is a labelled one (to choose by), and what was published.
+
+    Raises:
+        PipelineError: a method, mixin, key or dataset of any run is refused, before the first one trains.
     """
     plan, out = load_ablation(name), Path(out)
     mixins = ",".join([*plan.get("mixins", []), *filter(None, mixins.split(","))])
+    found = settings(plan["grids"])
+    _check(found, datasets, mixins, override)
     rows: list[dict[str, Any]] = []
     runs: list[dict[str, Any]] = []
     for dataset in datasets:
         manifest, of_dataset = load_manifest(dataset), len(runs)
         where = {"dataset": manifest["name"], "slices": manifest["slices"], "image_size": manifest["image_size"]}
-        for setting in settings(plan["grids"]):
+        for setting in found:
             folder = out / _folder({**where, **setting})
             figures = [plan["figure"]] if isinstance(plan["figure"], str) else plan["figure"]
             row = _row(figures, setting, dataset, folder, seeds, mixins, override)
@@ -105,6 +111,16 @@ def run_ablation(
     table = pd.DataFrame(rows)
     write_csv(out / "ablation.csv", table)
     return table
+
+
+def _check(
+    found: Sequence[dict[str, Any]], datasets: Sequence[str | Path], mixins: str, override: dict[str, Any]
+) -> None:
+    """Raise what the configuration of any run is refused for."""
+    for dataset in datasets:
+        load_manifest(dataset)
+        for setting in found:
+            MethodWorkflow(mixins=mixins, dataset_dir=str(dataset), **{**override, **setting})
 
 
 def _published(values: Any) -> dict[str, Any]:
@@ -126,8 +142,7 @@ def _row(
     results = run_leaderboard([setting["method"]], dataset, folder, seeds, mixins, **given)
     row: dict[str, Any] = {}
     for figure in figures:
-        if figure not in results:
-            raise PipelineError(f"unknown figure '{figure}'; available: {', '.join(results.select_dtypes('number'))}")
+        check_choice("figure", figure, results.select_dtypes("number"))
         values = results[results["seed"].isin(seeds)][figure]
         row |= {figure: values.mean(), f"{figure}_sd": values.std(), "seeds": len(values)}
     validation = [_run(folder, seed) / "validation.npz" for seed in seeds]

@@ -28,12 +28,6 @@ CHANNEL_NORMALISATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-def check_choice(name: str, value: object, choices: tuple) -> None:
-    """Raise PipelineError, with the choices, for a value that is not among them."""
-    if value not in choices:
-        raise PipelineError(f"{name} must be one of {', '.join(map(str, choices))}, got {value}")
-
-
 def enlarge(attention: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
     """`attention` [N, 1, h, w] at the image's (H, W); bilinear, align_corners=True."""
     return interpolate(attention, size=size, mode="bilinear", align_corners=True)

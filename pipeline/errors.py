@@ -1,13 +1,21 @@
-"""The one error that a user of the pipeline can cause, and how the command line shows it."""
+"""The one error that a user of the pipeline can cause, its commonest cause, and how the command line shows it."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from types import ModuleType, TracebackType
 
 
 class PipelineError(ValueError):
     """A user's mistake: the message gives the rule, the value found and the choices, in one line."""
+
+
+def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
+    """Raise PipelineError, with the choices, for a value that is not among them."""
+    known = list(choices)
+    if value not in known:
+        raise PipelineError(f"unknown {name} '{value}'; available: {', '.join(map(str, known))}")
 
 
 def report_in_one_line(main: ModuleType) -> None:

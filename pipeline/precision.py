@@ -6,7 +6,7 @@ import contextlib
 
 import torch
 
-from pipeline.errors import PipelineError
+from pipeline.errors import check_choice
 
 PRECISIONS = ("auto", "bf16", "fp32")
 
@@ -24,8 +24,7 @@ def autocast(precision: str, device: torch.device) -> contextlib.AbstractContext
     Raises:
         PipelineError: another precision.
     """
-    if precision not in PRECISIONS:
-        raise PipelineError(f"unknown precision '{precision}'; available: {', '.join(PRECISIONS)}")
+    check_choice("precision", precision, PRECISIONS)
     if precision == "fp32" or (precision == "auto" and not has_fast_bf16(device)):
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)

@@ -14,7 +14,7 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow, ReferenceResolver
 
 from pipeline.catalogue import BASE, method_file, mixin_file
-from pipeline.errors import PipelineError, report_in_one_line
+from pipeline.errors import PipelineError, check_choice, report_in_one_line
 
 
 def check_keys(keys: Iterable[str], parser: ConfigParser, origin: str) -> None:
@@ -136,8 +136,7 @@ class MethodWorkflow(ConfigWorkflow):
     def _check_stage(self, stage: str) -> None:
         config: Any = self.parser.config
         stages = [key.removeprefix("run_") for key in config if key.startswith("run_")]
-        if stage not in stages:
-            raise PipelineError(f"unknown stage '{stage}'; available: {', '.join(stages)}")
+        check_choice("stage", stage, stages)
 
     def run(self) -> Any:
         """Run the stage.

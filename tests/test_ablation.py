@@ -123,3 +123,27 @@ def test_mistakes_are_refused_with_the_choices(tiny_dataset: Path, tmp_path: Pat
     (tmp_path / "b.yaml").write_text("figure: ap\ngrids: [{method: [intensity]}]")
     with pytest.raises(PipelineError, match="unknown figure 'ap'; available: .*auprc"):
         run_ablation(str(tmp_path / "b.yaml"), [tiny_dataset], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "grids, mixins, message",
+    [
+        ("{method: [intensity, amcns]}", "", "unknown method 'amcns'; available: .*amcons"),
+        ("{method: [intensity]}, {method: [vae], bta: [1.0]}", "", "unknown key 'bta'.*beta"),
+        ("{method: [intensity]}, {method: [vae], optimizer#lrr: [1.0]}", "", "unknown key 'optimizer#lrr'"),
+        ("{method: [amcons, intensity]}", "follow_maps", "follow_maps.yaml needs .* the method 'intensity' does not"),
+    ],
+)
+def test_a_later_run_that_is_refused_stops_the_grid_before_its_first_run(
+    grids: str, mixins: str, message: str, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text(f"figure: auprc\ngrids: [{grids}]")
+    with pytest.raises(PipelineError, match=message):
+        run_ablation(str(tmp_path / "a.yaml"), [tiny_dataset], tmp_path / "out", mixins=mixins, max_epochs=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_dataset_stops_the_grid_before_its_first_run(plan: str, tiny_dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="no prepared dataset in .*none"):
+        run_ablation(plan, [tiny_dataset, tmp_path / "none"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -10,7 +10,7 @@ from ignite.engine import Engine, Events
 from monai.metrics import Cumulative
 from torch import Tensor
 
-from pipeline.errors import PipelineError
+from pipeline.errors import check_choice
 from pipeline.metrics.curves import auroc, average_precision, best_dice
 from pipeline.metrics.distributed import gather
 from pipeline.metrics.histogram import ScoreHistogram
@@ -70,8 +70,7 @@ class ScoreHistogramMetric(Cumulative):
     """
 
     def __init__(self, figure: str = "auprc", bits: int = 20, support: str = "frame") -> None:
-        if figure not in FIGURES:
-            raise PipelineError(f"unknown figure '{figure}'; available: {', '.join(FIGURES)}")
+        check_choice("figure", figure, FIGURES)
         self.figure = FIGURES[figure]
         self.histogram = ScoreHistogram(bits, support)
         super().__init__()

@@ -13,11 +13,11 @@ from pipeline.attention import (
     STAGES,
     WEIGHTINGS,
     activation_map,
-    check_choice,
     grad_cam,
     latent_grad_cam,
     min_max,
 )
+from pipeline.errors import check_choice
 from pipeline.inferers.chunks import by_chunks
 
 CHUNK = 16
@@ -35,7 +35,7 @@ class ActivationMap(Inferer):
     def __init__(self, stage: int = 1, chunk: int | None = CHUNK, normalisation: str = "none") -> None:
         super().__init__()
         check_choice("attention stage", stage, STAGES)
-        check_choice("channel normalisation", normalisation, tuple(CHANNEL_NORMALISATIONS))
+        check_choice("channel normalisation", normalisation, CHANNEL_NORMALISATIONS)
         self.stage = stage
         self.normalisation = normalisation
         self.chunk = chunk
@@ -45,7 +45,7 @@ class ActivationMap(Inferer):
         return by_chunks(lambda part: self._map(part, network), inputs, self.chunk)
 
     def _map(self, image: torch.Tensor, network: Any) -> torch.Tensor:
-        features = network.features(image)[self.stage - 1]
+        features = network.features(image, up_to=self.stage)[-1]
         return activation_map(features, image.shape[-2:], normalisation=self.normalisation)
 
 

@@ -8,7 +8,7 @@ import torch
 from monai.inferers import Inferer
 from monai.networks.layers import GaussianFilter
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, check_choice
 
 SCOPES = ("volume", "slice")
 
@@ -40,8 +40,7 @@ class HistogramRank(Inferer):
         super().__init__()
         if sigma_mm < 0:
             raise PipelineError(f"sigma_mm must be ≥ 0, got {sigma_mm}")
-        if scope not in SCOPES:
-            raise PipelineError(f"unknown scope '{scope}'; available: {', '.join(SCOPES)}")
+        check_choice("scope", scope, SCOPES)
         self.sigma_mm = sigma_mm
         self.spacing_mm = spacing_mm
         self.scope = scope

@@ -10,7 +10,7 @@ import torch
 from monai.inferers import Inferer
 from torch import nn
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, check_choice
 from pipeline.precision import autocast
 
 STATISTICS = ("mean", "std")
@@ -57,8 +57,7 @@ class MonteCarlo(Inferer):
         super().__init__()
         if passes < 2:
             raise PipelineError(f"Monte-Carlo inference needs at least 2 passes, got {passes}")
-        if statistic not in STATISTICS:
-            raise PipelineError(f"unknown statistic '{statistic}'; available: {', '.join(STATISTICS)}")
+        check_choice("statistic", statistic, STATISTICS)
         self.passes = passes
         self.statistic = statistic
         self.sample = sample

@@ -9,7 +9,7 @@ import torch
 from monai.inferers import Inferer
 from torch.nn.functional import interpolate
 
-from pipeline.errors import PipelineError
+from pipeline.errors import check_choice
 from pipeline.inferers.chunks import CHUNK, by_chunks
 from pipeline.losses.reconstruction import kl_of_each, negative_elbo
 
@@ -20,15 +20,10 @@ PARTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-def _one_of(choices: Any, name: str, value: str) -> str:
-    if value not in choices:
-        raise PipelineError(f"unknown {name} '{value}'; available: {', '.join(choices)}")
-    return value
-
-
 def residual_part(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
     """`difference -> map`: `absolute`, `positive` or `signed`; PipelineError for another name."""
-    return PARTS[_one_of(PARTS, "part of the residual", name)]
+    check_choice("part of the residual", name, PARTS)
+    return PARTS[name]
 
 
 class Residual(Inferer):
@@ -76,12 +71,13 @@ class GradientWeightedResidual(Inferer):
 
     TERMS: dict[str, Callable[..., torch.Tensor]] = {
         "elbo": negative_elbo,
-        "kl": lambda output, image: kl_of_each(output),
+        "kl": lambda output, image: kl_of_each(output.mu, output.logvar),
     }
 
     def __init__(self, term: str = "elbo", chunk: int | None = CHUNK) -> None:
         super().__init__()
-        self.term = self.TERMS[_one_of(self.TERMS, "term", term)]
+        check_choice("term", term, self.TERMS)
+        self.term = self.TERMS[term]
         self.chunk = chunk
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:

@@ -15,7 +15,7 @@ from pipeline.losses.image import ImageEnergy, ImageObjective, mean_total_variat
 from pipeline.losses.mixture import MixtureKL
 from pipeline.losses.objective import Objective
 from pipeline.losses.penalties import Linear, LogBarrier, Quadratic
-from pipeline.losses.reconstruction import kl_of_each, kl_to_standard_normal, negative_elbo, summed_bce
+from pipeline.losses.reconstruction import kl_of_each, negative_elbo, summed_bce
 from pipeline.losses.shape_prior import KLToShapePrior, KLToStandardNormal, gaussian_kl
 from pipeline.losses.supervised import LabelLoss
 
@@ -41,7 +41,6 @@ __all__ = [
     "gaussian_kl",
     "image_pair",
     "kl_of_each",
-    "kl_to_standard_normal",
     "latent_pair",
     "mean_total_variation",
     "negative_elbo",

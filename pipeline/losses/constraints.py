@@ -14,9 +14,9 @@ from pipeline.attention import (
     STAGES,
     WEIGHTINGS,
     activation_map,
-    check_choice,
     grad_cam,
 )
+from pipeline.errors import check_choice
 from pipeline.losses.regions import REGIONS
 from pipeline.networks.autoencoder import AutoencoderOutput
 
@@ -58,9 +58,9 @@ class ActivationEntropy(nn.Module):
     ) -> None:
         super().__init__()
         check_choice("attention stage", stage, STAGES)
-        check_choice("region", region, tuple(REGIONS))
-        check_choice("activation", activation, tuple(ACTIVATIONS))
-        check_choice("channel normalisation", normalisation, tuple(CHANNEL_NORMALISATIONS))
+        check_choice("region", region, REGIONS)
+        check_choice("activation", activation, ACTIVATIONS)
+        check_choice("channel normalisation", normalisation, CHANNEL_NORMALISATIONS)
         self.stage = stage
         self.region = region
         self.activation = activation
@@ -101,9 +101,9 @@ class SizeConstraint(nn.Module):
         super().__init__()
         check_choice("level", level, LEVELS)
         check_choice("attention stage", stage, STAGES)
-        check_choice("region", region, tuple(REGIONS))
+        check_choice("region", region, REGIONS)
         check_choice("weighting", weighting, WEIGHTINGS)
-        check_choice("activation", activation, tuple(ACTIVATIONS))
+        check_choice("activation", activation, ACTIVATIONS)
         self.penalty = penalty
         self.level = level
         self.stage = stage

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.losses.reconstruction import kl_of_each
 from pipeline.losses.shape_prior import gaussian_kl
 from pipeline.networks.gmvae import MixtureOutput
 
@@ -24,12 +25,6 @@ def conditional_prior_kl(output: MixtureOutput, log_shares: torch.Tensor) -> tor
     return (log_shares.exp() * each.sum(dim=2)).sum(dim=1)
 
 
-def w_prior_kl(output: MixtureOutput) -> torch.Tensor:
-    """`KL(q(w|x) ‖ N(0, I))`, [N, H, W]."""
-    zero = torch.zeros_like(output.w_mu)
-    return gaussian_kl(output.w_mu, output.w_logvar, zero, zero).sum(dim=1)
-
-
 def c_prior_kl(log_shares: torch.Tensor) -> torch.Tensor:
     """`KL(p(c|w, z) ‖ 1/C) = log C + Σ_c p(c|w, z) log p(c|w, z)`, [N, H, W]; log_shares [N, C, H, W]."""
     return math.log(log_shares.shape[1]) + (log_shares.exp() * log_shares).sum(dim=1)
@@ -41,5 +36,5 @@ class MixtureKL(nn.Module):
     def forward(self, output: MixtureOutput, batch: dict[str, Any]) -> torch.Tensor:
         """Sum of the terms of each image, [N]; the batch is not looked at."""
         log_shares = log_responsibilities(output)
-        terms = conditional_prior_kl(output, log_shares) + w_prior_kl(output) + c_prior_kl(log_shares)
-        return terms.flatten(1).sum(dim=1)
+        of_z_and_c = conditional_prior_kl(output, log_shares) + c_prior_kl(log_shares)
+        return of_z_and_c.flatten(1).sum(dim=1) + kl_of_each(output.w_mu, output.w_logvar)

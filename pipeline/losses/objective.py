@@ -8,9 +8,8 @@ import torch
 from ignite import distributed as idist
 from torch import nn
 
-from pipeline.attention import check_choice
-from pipeline.errors import PipelineError
-from pipeline.losses.reconstruction import kl_to_standard_normal, summed_bce
+from pipeline.errors import PipelineError, check_choice
+from pipeline.losses.reconstruction import kl_of_each, summed_bce
 from pipeline.networks.autoencoder import AutoencoderOutput
 
 REDUCTIONS = ("sum", "mean")
@@ -65,7 +64,7 @@ class Objective(nn.Module):
         total = terms["reconstruction"]
         if output.logvar is not None:
             images = len(image) * idist.get_world_size() if self.kl_images == "sum" else 1
-            terms["kl"] = kl_to_standard_normal(output.mu, output.logvar) * images
+            terms["kl"] = kl_of_each(output.mu, output.logvar).mean() * images
             total = total + self.beta * terms["kl"]
         if self.constraint is not None and self.constrained:
             terms["constraint"] = self.constraint(output, batch)

@@ -11,10 +11,11 @@ from pipeline.errors import PipelineError
 
 
 class LogBarrier(nn.Module):
-    """Extended log-barrier (Kervadec et al. 2019; Silva-Rodríguez 2022, Eq. 4), convex and twice differentiable.
+    """Extended log-barrier (Kervadec et al. 2019; Silva-Rodríguez 2022, Eq. 4), convex, with a continuous slope.
 
-    `−log(−z)/t` where `z ≤ −1/t²`, else `t z − log(1/t²)/t + 1/t`. A sigmoid map leaves `z = 1 − mean(a) > 0`, where
-    the barrier is linear: its gradient is t, whatever z is. With growth or slack it can act as a barrier.
+    `−log(−z)/t` where `z ≤ −1/t²`, else `t z − log(1/t²)/t + 1/t`, whose gradient is t, whatever z is. A sigmoid map
+    keeps `z = 1 − slack − mean(a) > −slack`: the logarithm is reached where `mean(a) ≥ 1 − slack + 1/t²`, thus only
+    with a slack above 1/t² (t = 10: above 0.01). Without slack the barrier is linear, however far t grows.
 
     Args:
         t: > 0, sharpness in the first epoch. growth: ≥ 1, factor of t an epoch. t_max: what t stops at.

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from pipeline.attention import at_least_float32
+from pipeline.losses.reconstruction import kl_of_each
 from pipeline.networks.spa import SpatialOutput
 from pipeline.prior import ShapePrior
 
@@ -52,6 +53,4 @@ class KLToStandardNormal(nn.Module):
 
     def forward(self, output: SpatialOutput, batch: dict[str, Any]) -> torch.Tensor:
         """KL of each image, [N]; the batch is not looked at."""
-        mu, logvar = at_least_float32(output.mu), at_least_float32(output.logvar)
-        zero = torch.zeros_like(mu)
-        return gaussian_kl(mu, logvar, zero, zero).mean(dim=1).flatten(1).sum(dim=1)
+        return kl_of_each(output.mu, output.logvar) / output.mu.shape[1]

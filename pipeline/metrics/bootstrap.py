@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, check_choice
 from pipeline.metrics.curves import confusion
 from pipeline.metrics.histogram import ScoreHistogram
 from pipeline.metrics.thresholds import Threshold
@@ -132,8 +132,7 @@ def paired_difference(
     """
     _refuse_unpaired(first, second)
     samples = [replicate(histogram, (), replicates, seed, subjects) for histogram in (first, second)]
-    if figure not in samples[0]:
-        raise PipelineError(f"unknown figure '{figure}'; available: {', '.join(samples[0])}")
+    check_choice("figure", figure, samples[0])
     difference = samples[0][figure] - samples[1][figure]
     values = [_figures(*(part.sum(0, keepdims=True) for part in _coarse(histogram))) for histogram in (first, second)]
     defined = difference[~np.isnan(difference)]

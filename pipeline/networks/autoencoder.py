@@ -106,11 +106,11 @@ class ResNetAutoencoder(nn.Module):
         self.decoder = nn.Sequential(*blocks, nn.Conv2d(DECODER_CHANNELS[-1], 1, 3, padding=1))
         self.dropout = nn.Dropout(dropout)
 
-    def features(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Outputs of the four residual stages for `image` [N, 1, H, W]."""
+    def features(self, image: torch.Tensor, up_to: int = len(ENCODER_CHANNELS)) -> tuple[torch.Tensor, ...]:
+        """Outputs of the residual stages 1 to `up_to` for `image` [N, 1, H, W]; later ones are not computed."""
         x = self.stem(image)
         outputs = []
-        for stage in self.stages:
+        for stage in self.stages[:up_to]:
             x = self.dropout(stage(x))
             outputs.append(x)
         return tuple(outputs)

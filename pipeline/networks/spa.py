@@ -10,7 +10,7 @@ from monai.networks.nets.basic_unet import Down, TwoConv, UpCat
 from torch import nn
 from torch.nn.functional import logsigmoid
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, check_choice
 
 FILTERS = (32, 64, 128)
 REDUCTION = 4
@@ -86,8 +86,7 @@ class SpatialVAE(nn.Module):
         super().__init__()
         if image_size <= 0 or image_size % REDUCTION:
             raise PipelineError(f"image_size must be a positive multiple of {REDUCTION}, got {image_size}")
-        if heads not in HEADS:
-            raise PipelineError(f"unknown heads '{heads}'; available: {', '.join(HEADS)}")
+        check_choice("heads", heads, HEADS)
         if snr <= 0:
             raise PipelineError(f"the signal-to-noise ratio must be positive, got {snr}")
         self.heads = HEADS[heads]

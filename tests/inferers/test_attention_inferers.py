@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.attention import grad_cam
+from pipeline.attention import STAGES, activation_map, grad_cam
 from pipeline.errors import PipelineError
 from pipeline.inferers import ActivationMap, GradCAM, LatentGradCAM
 from pipeline.networks import ResNetAutoencoder
@@ -39,6 +39,15 @@ def test_a_slice_has_the_same_map_alone_and_in_any_company(inferer) -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_activation_map_runs_no_stage_behind_its_own(stage: int) -> None:
+    network, volume = setting()
+    expected = activation_map(network.features(volume)[stage - 1], (SIZE, SIZE))
+    for later in network.stages[stage:]:
+        later.register_forward_hook(lambda *_: pytest.fail("a later stage ran"))
+    assert torch.equal(ActivationMap(stage, chunk=None)(volume, network), expected)
+
+
 def test_maps_are_normalised_slice_by_slice_and_inverted() -> None:
     network, volume = setting()
     found = GradCAM()(volume, network)
@@ -56,11 +65,11 @@ def test_with_the_sigmoid_it_is_the_map_of_the_training() -> None:
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: GradCAM(stage=5), "attention stage must be one of 1, 2, 3, 4, got 5"),
-        (lambda: GradCAM(weighting="max"), "weighting must be one of gradients, none, got max"),
-        (lambda: GradCAM(normalisation="z"), "normalisation must be one of minmax, sigmoid, none, got z"),
-        (lambda: ActivationMap(0), "attention stage must be one of 1, 2, 3, 4, got 0"),
-        (lambda: LatentGradCAM(0), "attention stage must be one of 1, 2, 3, 4, got 0"),
+        (lambda: GradCAM(stage=5), "unknown attention stage '5'; available: 1, 2, 3, 4"),
+        (lambda: GradCAM(weighting="max"), "unknown weighting 'max'; available: gradients, none"),
+        (lambda: GradCAM(normalisation="z"), "unknown normalisation 'z'; available: minmax, sigmoid, none"),
+        (lambda: ActivationMap(0), "unknown attention stage '0'; available: 1, 2, 3, 4"),
+        (lambda: LatentGradCAM(0), "unknown attention stage '0'; available: 1, 2, 3, 4"),
     ],
 )
 def test_other_choices_are_refused(make, message: str) -> None:

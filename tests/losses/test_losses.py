@@ -7,7 +7,7 @@ import torch
 from scipy.stats import entropy
 
 from pipeline.errors import PipelineError
-from pipeline.losses import ActivationEntropy, Objective, kl_to_standard_normal, spatial_entropy, summed_bce
+from pipeline.losses import ActivationEntropy, Objective, kl_of_each, spatial_entropy, summed_bce
 from pipeline.networks import AutoencoderOutput
 
 
@@ -19,12 +19,14 @@ def test_reconstruction_is_summed_over_pixels_and_averaged_over_images() -> None
     assert summed_bce(logits, image).item() == pytest.approx(brute.item(), rel=1e-5)
 
 
-def test_kl_equals_torch_distributions() -> None:
+@pytest.mark.parametrize("shape", [(5, 7), (5, 3, 4, 4)])
+def test_kl_equals_torch_distributions(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    mu, logvar = torch.randn(5, 7), torch.randn(5, 7)
+    mu, logvar = torch.randn(shape), torch.randn(shape)
     normal = torch.distributions.Normal
-    reference = torch.distributions.kl_divergence(normal(mu, (0.5 * logvar).exp()), normal(0.0, 1.0)).sum(1).mean()
-    assert kl_to_standard_normal(mu, logvar).item() == pytest.approx(reference.item(), rel=1e-5)
+    reference = torch.distributions.kl_divergence(normal(mu, (0.5 * logvar).exp()), normal(0.0, 1.0))
+    torch.testing.assert_close(kl_of_each(mu, logvar), reference.flatten(1).sum(dim=1))
+    assert kl_of_each(mu, None).tolist() == [0] * 5
 
 
 def test_entropy_equals_scipy_image_by_image() -> None:
@@ -65,12 +67,12 @@ def test_objective_is_the_stated_sum() -> None:
     batch = {"image": torch.rand(2, 1, 16, 16), "brain": torch.rand(2, 1, 16, 16) > 0.5}
     constraint = ActivationEntropy(stage=2)
     objective = Objective(beta=10, constraint=constraint, constraint_weight=0.1)
-    expected = summed_bce(output.logits, batch["image"]) + 10 * kl_to_standard_normal(output.mu, output.logvar)
+    expected = summed_bce(output.logits, batch["image"]) + 10 * kl_of_each(output.mu, output.logvar).mean()
     expected = expected + 0.1 * constraint(output, batch)
     assert objective(output, batch).item() == pytest.approx(expected.item(), rel=1e-6)
     assert set(objective.terms) == {"reconstruction", "kl", "constraint"}
 
 
 def test_stage_out_of_range_is_refused() -> None:
-    with pytest.raises(PipelineError, match="attention stage must be one of 1, 2, 3, 4, got 5"):
+    with pytest.raises(PipelineError, match="unknown attention stage '5'; available: 1, 2, 3, 4"):
         ActivationEntropy(stage=5)

@@ -24,13 +24,15 @@ def test_log_barrier_is_equation_4() -> None:
     np.testing.assert_allclose(LogBarrier(T)(z).numpy(), [reference(value) for value in z.tolist()])
 
 
-def test_log_barrier_is_continuous_with_its_first_two_derivatives_up_to_the_edge() -> None:
-    """Value and slope agree at −1/t²; the slope is t from there on."""
-    z = torch.tensor([EDGE - 1e-9, EDGE + 1e-9], dtype=torch.float64, requires_grad=True)
-    values = LogBarrier(T)(z)
+@pytest.mark.parametrize("t", [1.0, T, 1000.0])
+def test_value_and_slope_of_the_log_barrier_are_continuous_at_its_edge(t: float) -> None:
+    """The two branches meet at −1/t²; the slope is t from there on."""
+    edge = -1 / t**2
+    z = torch.tensor([edge * (1 + 1e-9), edge * (1 - 1e-9)], dtype=torch.float64, requires_grad=True)
+    values = LogBarrier(t)(z)
     slopes = torch.autograd.grad(values.sum(), z)[0]
-    assert values[0].item() == pytest.approx(values[1].item(), abs=1e-6)
-    assert slopes.tolist() == pytest.approx([T, T], rel=1e-6)
+    assert values.tolist() == pytest.approx([2 * math.log(t) / t] * 2, rel=1e-8, abs=1e-8)
+    assert slopes.tolist() == pytest.approx([t, t], rel=1e-8)
 
 
 def test_log_barrier_is_linear_outside_its_edge_and_rises_more_slowly_inside() -> None:
@@ -40,11 +42,13 @@ def test_log_barrier_is_linear_outside_its_edge_and_rises_more_slowly_inside() -
     assert (slopes > 0).all() and (slopes.diff() >= -1e-12).all(), "positive and convex"
 
 
-def test_a_sharper_barrier_is_nearer_to_the_hard_constraint() -> None:
-    z = torch.tensor([-0.5], dtype=torch.float64)
-    costs = [LogBarrier(t)(z).item() for t in (5, 50, 500)]
-    assert costs[0] > costs[1] > costs[2] > 0
-    assert LogBarrier(500)(-z).item() > 100
+def test_the_log_barrier_tends_to_the_indicator_of_the_constraint() -> None:
+    """For z in (−1, −1/t²] it is at most `2 log(t) / t`, which tends to 0; for z > 0 at least `t z`, to infinity."""
+    z = torch.linspace(-0.99, -0.02, 98, dtype=torch.float64)
+    for t in (10.0, 100.0, 1000.0):
+        kept, broken = LogBarrier(t)(z), LogBarrier(t)(-z)
+        assert (kept > 0).all() and (kept <= 2 * math.log(t) / t).all()
+        assert (broken > -t * z).all()
 
 
 def test_t_grows_by_epoch_up_to_its_cap() -> None:

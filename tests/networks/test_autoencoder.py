@@ -29,6 +29,17 @@ def test_shapes(size: int) -> None:
     assert all((feature >= 0).all() for feature in output.features), "stage outputs are taken after their ReLU"
 
 
+@pytest.mark.parametrize("up_to", [1, 2, 3, 4])
+def test_features_up_to_a_stage_are_those_of_all_and_cost_no_later_stage(up_to: int) -> None:
+    network, image, run = ResNetAutoencoder(32, 4).eval(), torch.rand(2, 1, 32, 32), []
+    expected = network.features(image)[:up_to]
+    for number, stage in enumerate(network.stages, start=1):
+        stage.register_forward_hook(lambda *_, number=number: run.append(number))
+    found = network.features(image, up_to)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert run == list(range(1, up_to + 1))
+
+
 def test_latent_is_sampled_while_training_only() -> None:
     torch.manual_seed(0)
     network, image = ResNetAutoencoder(32, 4), torch.rand(2, 1, 32, 32)
