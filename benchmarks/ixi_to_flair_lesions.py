@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lesionless.cli import show
 from pipeline.leaderboard import run_leaderboard
+from preprocessing.cli import slice_count
 from preprocessing.datasets import Scan, find_scans
 from preprocessing.run import prepare
 
@@ -42,18 +43,20 @@ def main() -> None:
     )
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--slices", type=int, default=10)
+    parser.add_argument("--image-size", type=int, default=96)
+    parser.add_argument("--slices", type=slice_count, default=10, help="central ones of a scan, or `all` with tissue")
     parser.add_argument("--slice-step", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
 
     started = time.monotonic()
     prepared = prepare(
-        scans(arguments.data), arguments.out / "dataset", "IXI T1 as FLAIR → BraTS 2015 + MSLUB", image_size=96,
-        slices=arguments.slices, slice_step=arguments.slice_step, workers=arguments.workers,
+        scans(arguments.data), arguments.out / "dataset", "IXI T1 as FLAIR → BraTS 2015 + MSLUB",
+        image_size=arguments.image_size, slices=arguments.slices, slice_step=arguments.slice_step,
+        workers=arguments.workers,
     )  # fmt: skip
     middle = time.monotonic()
-    methods = [*FLOORS, *arguments.methods.split(",")]
+    methods = [*FLOORS, *filter(None, arguments.methods.split(","))]
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     dataset = prepared.manifest.parent
     run_leaderboard(methods, dataset, arguments.out, seeds, "normals_only", max_epochs=arguments.epochs)

@@ -3,7 +3,7 @@
     python benchmarks/tissue_labels.py [--data ../shared/data] [--heads 12]
 
 Prints Dice of CSF, GM and WM and the mean of GM and WM, with the T1 and with the FLAIR-like contrast. The brain is that
-of the labels. Like the labels of SRI-24, those of DLMUSE are of another program, not drawn by hand.
+of the labels, which are those of another program (a network), not drawn by hand.
 """
 
 from __future__ import annotations
@@ -51,7 +51,6 @@ def agreement(scans: Iterable[Scan], flair_like: bool) -> list[dict[str, float]]
     return [
         tissue_dice(segmented(replace(scan, flair_like=flair_like)), tissues_of(np.rint(load_grid(scan.brain).array)))
         for scan in scans
-        if scan.brain is not None
     ]
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ixi_to_flair_lesions import scans
 
+from preprocessing.cli import slice_count
 from preprocessing.config import load_config
 from preprocessing.datasets import Scan, find_scans
 from preprocessing.run import prepare
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("runs/regimes"))
     parser.add_argument("--prepared", type=Path)
-    parser.add_argument("--slices", type=lambda text: text if text == "all" else int(text), default=10)
+    parser.add_argument("--slices", type=slice_count, default=10)
     parser.add_argument("--slice-step", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
