@@ -15,7 +15,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from lesionless.cli import show
+from lesionless.report import report
 from pipeline.leaderboard import run_leaderboard
 from preprocessing.cli import slice_count
 from preprocessing.datasets import Scan, find_scans
@@ -60,7 +60,7 @@ def main() -> None:
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     dataset = prepared.manifest.parent
     run_leaderboard(methods, dataset, arguments.out, seeds, "normals_only", max_epochs=arguments.epochs)
-    show(arguments.out)
+    report(arguments.out)
     splits = json.loads(prepared.manifest.read_text())["items"]
     counts = {name: sum(item["split"] == name for item in splits) for name in ("train", "calibration", "test")}
     print(f"scans: {counts}; failed: {prepared.failures}")

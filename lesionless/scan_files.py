@@ -12,6 +12,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
+from lesionless.options import LABEL_RULES
 from pipeline.errors import PipelineError
 
 SUFFIXES = {
@@ -20,7 +21,6 @@ SUFFIXES = {
     "brain": ("_support", "_brain", "_brain_mask", "_desc-brain_mask", "_brainmask", "_mask"),
 }
 ENTITIES = re.compile(r"(_(space|res|den|desc|label)-[^_]+)+$")
-LABEL_RULES = "0/1, positive, or label values such as 1,4"
 
 
 @dataclass(frozen=True)

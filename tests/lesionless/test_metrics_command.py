@@ -10,7 +10,7 @@ import typer
 from sklearn.metrics import average_precision_score
 from typer.testing import CliRunner
 
-from lesionless.metrics_command import metrics
+from lesionless.metrics import metrics
 from lesionless.scan_files import binarise, find_images, pair, read
 from pipeline.errors import PipelineError
 from pipeline.metrics import ScoreHistogram, fixed, percentile, save_thresholds, summarise

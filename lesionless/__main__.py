@@ -1,0 +1,5 @@
+"""`python -m lesionless`."""
+
+from lesionless.cli import main
+
+main()

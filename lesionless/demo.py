@@ -1,0 +1,33 @@
+"""`lesionless demo`: the whole way on a simulated cohort."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lesionless.options import DEMO_METHODS, Epochs, Methods, Out, Seeds
+from lesionless.run import run
+
+
+def demo(
+    out: Out = Path("runs/demo"),
+    image_size: Annotated[int, typer.Option(help="Pixels of a slice's side; the paper's value is 224.")] = 96,
+    epochs: Epochs = 20,
+    healthy: Annotated[int, typer.Option(help="Simulated healthy heads.")] = 24,
+    lesion: Annotated[int, typer.Option(help="Simulated heads with lesions.")] = 14,
+    methods: Methods = DEMO_METHODS,
+    seeds: Seeds = "0",
+    workers: Annotated[int, typer.Option(help="Processes of the preprocessing.")] = 2,
+    atlas: Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")] = None,
+) -> None:
+    """The whole way on a simulated cohort: raw heads in, a scored report out. Stopped, it goes on where it was."""
+    from preprocessing.datasets import find_scans
+    from preprocessing.phantom import write_cohort
+    from preprocessing.run import prepare
+
+    raw = write_cohort(out / "raw", healthy=healthy, lesion=lesion, seed=0, workers=workers, atlas=atlas)
+    scans = find_scans("phantom", raw)
+    prepare(scans, out / "dataset", "phantom", image_size=image_size, workers=workers, atlas=atlas)
+    run(out / "dataset", out, methods, seeds, epochs)

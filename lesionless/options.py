@@ -1,0 +1,16 @@
+"""Options that several verbs share, each in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEMO_METHODS = "intensity,histeq,histeq_smooth,untrained_amcons,amcons,vae"
+Out = Annotated[Path, typer.Option(help="Folder that everything is written to.")]
+Methods = Annotated[str, typer.Option(help="Methods, separated by commas; `lesionless methods` lists them.")]
+Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
+Epochs = Annotated[int, typer.Option(help="Epochs of training; the paper's value is 300.")]
+Mixins = Annotated[str, typer.Option(help="Mixins of bundles/base/configs, separated by commas.")]
+LABEL_RULES = "0/1, positive, or label values such as 1,4"
