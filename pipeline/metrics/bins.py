@@ -26,24 +26,67 @@ INFINITY = 0x7F800000
 
 
 def check_bits(bits: int) -> int:
-    """Return `bits`; raise PipelineError outside 10 to 22 (fewer would mix infinite with finite scores)."""
+    """Return `bits` where the resolution is available.
+
+    Args:
+        bits: resolution of the bins. Fewer than 10 would mix infinite with finite scores.
+
+    Raises:
+        PipelineError: bits outside 10 to 22.
+
+    Example:
+        >>> check_bits(20)
+        20
+    """
     if not MIN_BITS <= bits <= MAX_BITS:
         raise PipelineError(f"bits = {bits} is not available; choose {MIN_BITS} to {MAX_BITS}")
     return bits
 
 
 def last_bin(bits: int) -> int:
-    """Number of the highest bin; bins run from -last_bin to last_bin."""
+    """Number of the highest bin; bins run from -last_bin to last_bin.
+
+    Args:
+        bits: resolution of the bins, 10 to 22.
+
+    Example:
+        >>> last_bin(10)
+        1023
+    """
     return 2**bits - 1
 
 
 def infinite_bin(bits: int) -> int:
-    """Bins of this number and above, and of its negative and below, hold infinities and NaN only."""
+    """The first bin that holds infinities and NaN only, as do all bins above it, and below its negative.
+
+    Args:
+        bits: resolution of the bins, 10 to 22.
+
+    Example:
+        >>> import torch
+        >>> infinite_bin(20) == int(bin_of(torch.tensor([float("inf")]), 20)[0])
+        True
+    """
     return 2 * (INFINITY >> (32 - bits))
 
 
 def bin_of(scores: Tensor, bits: int) -> Tensor:
-    """Bin number (int32, same shape and device) of float32 scores."""
+    """Bin number of each score.
+
+    Args:
+        scores: float32 tensor of any shape.
+        bits: resolution of the bins, 10 to 22.
+
+    Returns:
+        int32 tensor of the same shape on the same device.
+
+    Example:
+        Bins order like scores, 0 has a bin of its own, and bins of opposite scores are opposite.
+
+        >>> import torch
+        >>> bin_of(torch.tensor([-0.5, 0.0, 0.5, 0.7, 1.0]), 10).tolist()
+        [-504, 0, 504, 505, 508]
+    """
     pattern = scores.view(torch.int32)
     magnitude = pattern & 0x7FFFFFFF
     number = (magnitude >> (32 - bits)).mul_(2)
@@ -53,7 +96,19 @@ def bin_of(scores: Tensor, bits: int) -> Tensor:
 
 
 def lowest_score(bins: NDArray[np.integer], bits: int) -> NDArray[np.float32]:
-    """Smallest float32 in each bin, that is the edge: `score >= lowest_score(k)` exactly where `bin_of(score) >= k`."""
+    """Smallest float32 in each bin, that is its edge: `score >= lowest_score(k)` exactly where `bin_of(score) >= k`.
+
+    Args:
+        bins: [K] numbers of bins.
+        bits: resolution of the bins, 10 to 22.
+
+    Returns:
+        [K] float32.
+
+    Example:
+        >>> lowest_score([0, 504, 508], bits=10).tolist()
+        [0.0, 0.5, 1.0]
+    """
     bins = np.asarray(bins, np.int64)
     group, within = np.divmod(np.abs(bins), 2)
     offset = np.where(bins < 0, within * (2 ** (32 - bits) - 1), within)
@@ -62,10 +117,20 @@ def lowest_score(bins: NDArray[np.integer], bits: int) -> NDArray[np.float32]:
 
 
 def snap(threshold: float, bits: int = 20) -> float:
-    """Smallest bin edge that is at least `threshold`: there, figures of a histogram equal those of the maps.
+    """Smallest bin edge that is at least `threshold`; at an edge the figures of a histogram equal those of the maps.
+
+    Args:
+        threshold: a score.
+        bits: resolution of the bins, 10 to 22.
 
     Raises:
         PipelineError: the threshold is not a finite float32.
+
+    Example:
+        >>> snap(0.5)
+        0.5
+        >>> 0.3 <= snap(0.3) < 0.3 * 1.001
+        True
     """
     single = np.float32(threshold) if abs(threshold) <= float(np.finfo(np.float32).max) else np.float32(np.nan)
     if not math.isfinite(single):

@@ -6,7 +6,21 @@ from typing import NamedTuple
 
 
 class Confusion(NamedTuple):
-    """True and false positives, false and true negatives, in pixels."""
+    """Confusion counts of a mask against a label.
+
+    Args:
+        tp: true positives, in pixels.
+        fp: false positives, in pixels.
+        fn: false negatives, in pixels.
+        tn: true negatives, in pixels.
+
+    Example:
+        >>> counts = Confusion(tp=6, fp=2, fn=4, tn=88)
+        >>> round(counts.dice, 3), round(counts.iou, 3)
+        (0.667, 0.5)
+        >>> counts.precision, counts.recall
+        (0.75, 0.6)
+    """
 
     tp: int
     fp: int

@@ -1,4 +1,4 @@
-"""Counts of normal and lesion pixels a bin: what every curve, threshold and interval is computed from."""
+"""Counts of normal and lesion pixels in each bin: what every curve, threshold and interval is computed from."""
 
 from __future__ import annotations
 
@@ -17,8 +17,20 @@ class Counts:
 
     Args:
         bins: [K] numbers of the occupied bins, ascending (see `pipeline.metrics.bins`).
-        negatives, positives: [K] number of normal and of lesion pixels in each.
-        bits: resolution of the bins.
+        negatives: [K] number of normal pixels in each bin.
+        positives: [K] number of lesion pixels in each bin.
+        bits: resolution of the bins, 10 to 22.
+
+    Example:
+        >>> import numpy as np
+        >>> import torch
+        >>> from pipeline.metrics.bins import bin_of
+        >>> bins = bin_of(torch.tensor([0.0, 0.5, 1.0]), 20).numpy()
+        >>> counts = Counts(bins, negatives=np.array([1, 1, 0]), positives=np.array([0, 1, 1]))
+        >>> counts.n_negative, counts.n_positive, counts.lower.tolist()
+        (2, 2, [0.0, 0.5, 1.0])
+        >>> counts.at_least(0.5)  # lesion and normal pixels of the mask `score >= 0.5`
+        (2, 1)
     """
 
     bins: NDArray[np.integer]
@@ -58,7 +70,19 @@ class Counts:
 
 
 def total(parts: Iterable[Counts]) -> Counts:
-    """Sum of counts over scans, batches or sites; all of one resolution."""
+    """Sum of counts over scans, batches or sites.
+
+    Args:
+        parts: one or more counts, all of one resolution.
+
+    Example:
+        >>> import numpy as np
+        >>> one = Counts(np.array([0, 4]), np.array([5, 1]), np.array([0, 2]))
+        >>> two = Counts(np.array([2, 4]), np.array([3, 1]), np.array([1, 1]))
+        >>> both = total([one, two])
+        >>> both.bins.tolist(), both.negatives.tolist(), both.positives.tolist()
+        ([0, 2, 4], [5, 3, 2], [0, 1, 3])
+    """
     parts = list(parts)
     occupied = [part.bins for part in parts if len(part.bins)]
     first = min((int(bins[0]) for bins in occupied), default=0)

@@ -16,7 +16,18 @@ Array = NDArray[np.float64]
 
 
 class Bounded(NamedTuple):
-    """A figure with the least and the greatest value that any order of the pixels inside the bins allows."""
+    """A figure, and how far the order of the pixels inside the bins could move it.
+
+    Args:
+        value: the figure.
+        lower: the least value that any order allows.
+        upper: the greatest value that any order allows.
+
+    Example:
+        >>> figure = Bounded(0.75, 0.74, 0.76)
+        >>> figure.lower <= figure.value <= figure.upper
+        True
+    """
 
     value: float
     lower: float
@@ -24,7 +35,17 @@ class Bounded(NamedTuple):
 
 
 class BestDice(NamedTuple):
-    """Best pooled Dice over all thresholds, its IoU and its threshold."""
+    """The best pooled Dice over all thresholds.
+
+    Args:
+        dice: the highest Dice, in [0, 1].
+        iou: the intersection over union there, `dice / (2 − dice)`.
+        threshold: the bin edge where it is reached.
+
+    Example:
+        >>> BestDice(dice=0.8, iou=0.8 / (2 - 0.8), threshold=0.35).threshold
+        0.35
+    """
 
     dice: float
     iou: float
@@ -32,7 +53,20 @@ class BestDice(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """Points of a curve by descending threshold: the pixels with `score >= threshold[i]` give (x[i], y[i])."""
+    """Points of a curve by descending threshold: the pixels with `score >= threshold[i]` give (x[i], y[i]).
+
+    Args:
+        x: [K] in [0, 1].
+        y: [K] in [0, 1].
+        threshold: [K] float32 bin edges, descending.
+
+    Example:
+        >>> import numpy as np
+        >>> recall, precision = np.array([0.5, 1.0]), np.array([1.0, 0.8])
+        >>> curve = Curve(recall, precision, np.float32([0.75, 0.5]))
+        >>> float(curve.y[curve.threshold == 0.5][0])
+        0.8
+    """
 
     x: Array
     y: Array
@@ -56,6 +90,18 @@ def average_precision(counts: Counts) -> Bounded:
     Bounds, with T and F the lesion and normal pixels above a bin of p and n: best with all p first,
     `p (T+p) / (T+p+F)`; worst with all n first, `Σ_{k=1..p} (T+k) / (T+k+F+n)`, taken from below as
     `p − (F+n) log(1 + p / (T+F+n+½))`. A bin of a single score is known exactly.
+
+    Args:
+        counts: of one scan or of many.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> histogram = ScoreHistogram()
+        >>> scores, lesion = torch.tensor([[0.1, 0.4, 0.35, 0.8]]), torch.tensor([[0, 0, 1, 1]])
+        >>> histogram.update(scores, lesion, None, ["sub-1"])
+        >>> round(average_precision(histogram.pooled()).value, 4)
+        0.8333
     """
     p, n, tp, fp = (part[counts.positives[::-1] > 0] for part in _descending(counts))
     tied = counts.tied[::-1][counts.positives[::-1] > 0]
@@ -69,7 +115,20 @@ def average_precision(counts: Counts) -> Bounded:
 
 
 def auroc(counts: Counts) -> Bounded:
-    """Area under the ROC curve, P(lesion > normal) + ½ P(tie); nan where a class is empty."""
+    """Area under the ROC curve, `P(lesion > normal) + ½ P(tie)`; nan where a class is empty.
+
+    Args:
+        counts: of one scan or of many.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> histogram = ScoreHistogram()
+        >>> scores, lesion = torch.tensor([[0.1, 0.4, 0.35, 0.8]]), torch.tensor([[0, 0, 1, 1]])
+        >>> histogram.update(scores, lesion, None, ["sub-1"])
+        >>> auroc(histogram.pooled()).value
+        0.75
+    """
     p, n, tp, fp = _descending(counts)
     if not (len(p) and tp[-1] and fp[-1]):
         return Bounded(np.nan, np.nan, np.nan)
@@ -82,8 +141,20 @@ def auroc(counts: Counts) -> Bounded:
 
 
 def auprc_trapezoid(counts: Counts) -> float:
-    """Trapezoid over the precision-recall curve, for parity with published code only: a constant map scores about
-    0.5.
+    """Trapezoid over the precision-recall curve, nan without a lesion pixel. It is here for parity with published code
+    only: a map that is constant scores about 0.5.
+
+    Args:
+        counts: of one scan or of many.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> histogram = ScoreHistogram()
+        >>> scores, lesion = torch.tensor([[0.1, 0.4, 0.35, 0.8]]), torch.tensor([[0, 0, 1, 1]])
+        >>> histogram.update(scores, lesion, None, ["sub-1"])
+        >>> round(auprc_trapezoid(histogram.pooled()), 4)
+        0.7917
     """
     _, _, tp, fp = _descending(counts)
     if not (len(tp) and tp[-1]):
@@ -93,19 +164,63 @@ def auprc_trapezoid(counts: Counts) -> float:
 
 
 def pr_curve(counts: Counts) -> Curve:
-    """Precision (y) over recall (x); recall is nan without a lesion pixel."""
+    """Precision (y) over recall (x); recall is nan without a lesion pixel.
+
+    Args:
+        counts: of one scan or of many.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> histogram = ScoreHistogram()
+        >>> scores, lesion = torch.tensor([[0.1, 0.4, 0.35, 0.8]]), torch.tensor([[0, 0, 1, 1]])
+        >>> histogram.update(scores, lesion, None, ["sub-1"])
+        >>> curve = pr_curve(histogram.pooled())
+        >>> curve.x.tolist()
+        [0.5, 0.5, 1.0, 1.0]
+        >>> curve.y.round(2).tolist()
+        [1.0, 0.5, 0.67, 0.5]
+    """
     _, _, tp, fp = _descending(counts)
     return Curve(tp / (tp[-1] or np.nan), tp / (tp + fp), counts.lower[::-1])
 
 
 def roc_curve(counts: Counts) -> Curve:
-    """True (y) over false positive rate (x); nan where a class is empty."""
+    """True positive rate (y) over false positive rate (x); nan where a class is empty.
+
+    Args:
+        counts: of one scan or of many.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> histogram = ScoreHistogram()
+        >>> scores, lesion = torch.tensor([[0.1, 0.4, 0.35, 0.8]]), torch.tensor([[0, 0, 1, 1]])
+        >>> histogram.update(scores, lesion, None, ["sub-1"])
+        >>> curve = roc_curve(histogram.pooled())
+        >>> list(zip(curve.x.tolist(), curve.y.tolist()))
+        [(0.0, 0.5), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0)]
+    """
     _, _, tp, fp = _descending(counts)
     return Curve(fp / (fp[-1] or np.nan), tp / (tp[-1] or np.nan), counts.lower[::-1])
 
 
 def best_dice(counts: Counts) -> BestDice:
-    """Best Dice `2 TP / (TP + FP + P)` over all thresholds; nan without a lesion pixel."""
+    """Best Dice `2 TP / (TP + FP + P)` over all thresholds, with P the number of lesion pixels; nan without one.
+
+    Args:
+        counts: of one scan or of many.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> histogram = ScoreHistogram()
+        >>> scores, lesion = torch.tensor([[0.1, 0.4, 0.35, 0.8]]), torch.tensor([[0, 0, 1, 1]])
+        >>> histogram.update(scores, lesion, None, ["sub-1"])
+        >>> best = best_dice(histogram.pooled())
+        >>> best.dice, round(best.iou, 3), round(best.threshold, 2)
+        (0.8, 0.667, 0.35)
+    """
     _, _, tp, fp = _descending(counts)
     if not (len(tp) and tp[-1]):
         return BestDice(np.nan, np.nan, np.nan)
@@ -115,19 +230,60 @@ def best_dice(counts: Counts) -> BestDice:
 
 
 def confusion(counts: Counts, threshold: float) -> Confusion:
-    """Confusion counts of the mask `score >= snap(threshold)`."""
+    """Confusion counts of the mask `score >= snap(threshold)`.
+
+    Args:
+        counts: of one scan or of many.
+        threshold: a score.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> histogram = ScoreHistogram()
+        >>> scores, lesion = torch.tensor([[0.1, 0.4, 0.35, 0.8]]), torch.tensor([[0, 0, 1, 1]])
+        >>> histogram.update(scores, lesion, None, ["sub-1"])
+        >>> confusion(histogram.pooled(), 0.5)
+        Confusion(tp=1, fp=0, fn=1, tn=2)
+    """
     tp, fp = counts.at_least(threshold)
     return Confusion(tp, fp, counts.n_positive - tp, counts.n_negative - fp)
 
 
 def percentile(counts: Counts, q: float) -> float:
-    """Smallest bin edge that at most `100 − q` % of all pixels reach, so that ties never let more pixels through."""
+    """Smallest bin edge that at most `100 − q` % of all pixels reach, so that ties never let more pixels through.
+
+    Args:
+        counts: of one scan or of many.
+        q: in [0, 100].
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> normals = ScoreHistogram()
+        >>> normals.update(torch.arange(100.0)[None], None, None, ["sub-1"])
+        >>> value = percentile(normals.pooled(), 95)
+        >>> 94 < value <= 95, normals.pooled().at_least(value)
+        (True, (0, 5))
+    """
     above = _pixels(counts)[::-1].cumsum()
     return edge_for(counts, int(above[-1] * (100 - q) / 100 * (1 + 1e-12)))
 
 
 def edge_for(counts: Counts, allowed: int) -> float:
-    """Smallest bin edge that at most `allowed` pixels reach (the edge above all scores for 0)."""
+    """Smallest bin edge that at most `allowed` pixels reach; for 0 it is the edge above all scores.
+
+    Args:
+        counts: of one scan or of many.
+        allowed: number of pixels.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> normals = ScoreHistogram()
+        >>> normals.update(torch.arange(100.0)[None], None, None, ["sub-1"])
+        >>> normals.pooled().at_least(edge_for(normals.pooled(), allowed=3))
+        (0, 3)
+    """
     above = _pixels(counts)[::-1].cumsum()
     passed = int(np.searchsorted(above, allowed, side="right"))
     if passed == len(above):
@@ -143,8 +299,22 @@ def _pixels(counts: Counts) -> NDArray[np.int64]:
 def overlap_share(counts: Counts, bins: int = 100) -> float:
     """Common part of the histograms of normal and lesion pixels, `Σ min(n_i / N, p_i / P)`; nan with an empty class.
 
-    `bins` bins of equal width between the 0.1th and the 99.9th percentile of all pixels, the outer two open
-    (Silva-Rodríguez 2022, Fig. 6).
+    The bins have equal width between the 0.1th and the 99.9th percentile of all pixels, and the outer two are open.
+
+    Args:
+        counts: of one scan or of many.
+        bins: number of bins.
+
+    Source: Silva-Rodríguez et al. 2022, Fig. 6.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> histogram = ScoreHistogram()
+        >>> scores = torch.tensor([[0.1, 0.2, 0.3, 0.8, 0.2, 0.8, 0.8, 0.8]])
+        >>> histogram.update(scores, torch.tensor([[0, 0, 0, 0, 1, 1, 1, 1]]), None, ["sub-1"])
+        >>> overlap_share(histogram.pooled())  # one quarter of each class lies at 0.2 and one at 0.8
+        0.5
     """
     if not (counts.n_negative and counts.n_positive):
         return np.nan
@@ -155,7 +325,26 @@ def overlap_share(counts: Counts, bins: int = 100) -> float:
 
 
 def calibration_curve(normals: Counts, counts: Counts, q: ArrayLike = tuple(range(80, 100))) -> tuple[Array, Array]:
-    """False positive rates that percentiles of held-out `normals` promise (`1 − q/100`) and have on `counts`."""
+    """False positive rates that percentiles of held-out normals promise (`1 − q/100`) and have on other pixels.
+
+    Args:
+        normals: of the held-out normals that give the percentiles.
+        counts: of the pixels to look at.
+        q: percentiles, in [0, 100].
+
+    Returns:
+        Two arrays of the length of q: the promised and the found rates.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> normals, brighter = ScoreHistogram(), ScoreHistogram()
+        >>> normals.update(torch.arange(100.0)[None], None, None, ["sub-1"])
+        >>> brighter.update(torch.arange(100.0)[None] + 5, None, None, ["sub-2"])
+        >>> promised, found = calibration_curve(normals.pooled(), brighter.pooled(), q=[80, 90])
+        >>> promised.round(2).tolist(), found.round(2).tolist()
+        ([0.2, 0.1], [0.25, 0.15])
+    """
     percentiles = np.asarray(q, np.float64)
     found = [confusion(counts, percentile(normals, value)).fpr for value in percentiles]
     return 1 - percentiles / 100, np.array(found)

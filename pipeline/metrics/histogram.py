@@ -1,4 +1,4 @@
-"""ScoreHistogram: the one state of the measuring part, counts of normal and lesion pixels a bin and scan."""
+"""ScoreHistogram: the one state of the metrics, counts of normal and lesion pixels in each bin of each scan."""
 
 from __future__ import annotations
 
@@ -37,6 +37,18 @@ class ScoreHistogram(ScanCounts):
     Args:
         bits: resolution, 10 to 22; a bin is as wide as 2^(9 - bits) of its score (0.05 % at 20 bits).
         support: what the support is, in words (`brain`, `brain eroded 3 px`, `frame`).
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import average_precision, auroc
+        >>> histogram = ScoreHistogram()
+        >>> for scan, score in (("sub-1", 0.4), ("sub-2", 0.3)):
+        ...     maps, lesions = torch.tensor([[[0.1, score, 0.35, 0.8]]]), torch.tensor([[[0, 0, 1, 1]]])
+        ...     histogram.update(maps, lesions, support=None, scans=[scan], voxel_ml=0.008)
+        >>> round(average_precision(histogram.scan("sub-1")).value, 3)
+        0.833
+        >>> auroc(histogram.pooled()).value
+        0.875
     """
 
     def __init__(self, bits: int = 20, support: str = "brain") -> None:
@@ -66,7 +78,8 @@ class ScoreHistogram(ScanCounts):
             scores: [N, 1, ...] anomaly maps of any range, higher is more anomalous.
             lesion: same shape, 0 or 1; None for normals.
             support: same shape, pixels that are not 0 count; None counts all.
-            scans: N scan ids. voxel_ml: volume of a voxel in mL.
+            scans: N scan ids.
+            voxel_ml: volume of a voxel in mL; None where it is not known.
 
         Raises:
             PipelineError: shapes or the number of ids do not fit; scores or labels as above.

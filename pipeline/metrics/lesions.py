@@ -11,7 +11,20 @@ from scipy import ndimage
 
 
 class LesionCounts(NamedTuple):
-    """Lesions of a label, those a mask touches, objects of the mask, those that touch no lesion, and their mL."""
+    """Counts of connected components.
+
+    Args:
+        lesions: components of the label.
+        found: lesions that the mask touches.
+        objects: components of the mask.
+        false: objects that touch no lesion.
+        false_ml: volume of the false objects, in mL.
+
+    Example:
+        >>> counts = LesionCounts(lesions=4, found=3, objects=5, false=2, false_ml=0.4)
+        >>> counts.recall, counts.precision, round(counts.f1, 3)
+        (0.75, 0.6, 0.667)
+    """
 
     lesions: int
     found: int
@@ -44,8 +57,19 @@ def lesion_counts(
     """Compare the components of a mask with those of a label, 26-connected in 3-D (8 in 2-D).
 
     Args:
-        mask, lesion: [H, W] or [H, W, D]. spacing: of the voxels, in mm, one number an axis.
-        min_ml: smaller objects of the mask are dropped; smaller lesions need not be found, yet may be touched.
+        mask: [H, W] or [H, W, D] bool.
+        lesion: bool of the same shape.
+        spacing: of the voxels, in mm, one number for each axis.
+        min_ml: in mL. Smaller objects of the mask are dropped. Smaller lesions need not be found, but an object that
+            touches one is not false.
+
+    Example:
+        >>> import numpy as np
+        >>> lesion, mask = np.zeros((2, 8, 8), bool)
+        >>> lesion[1:3, 1:3] = lesion[5:7, 5:7] = True  # two lesions
+        >>> mask[2:4, 2:4] = mask[0, 7] = True  # one touches a lesion, one pixel does not
+        >>> lesion_counts(mask, lesion, spacing=(1.0, 1.0))
+        LesionCounts(lesions=2, found=1, objects=2, false=1, false_ml=0.001)
     """
     voxel_ml = float(np.prod(spacing)) / 1000
     lesions, large_lesions = _components(lesion, min_ml, voxel_ml)

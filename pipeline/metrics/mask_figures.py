@@ -18,8 +18,22 @@ def mask_figures(
     """Surface distances in mm and lesion-wise figures of a mask, nan where one is undefined.
 
     Args:
-        mask, lesion: [H, W] or [H, W, D], both inside the support. spacing: of the voxels, in mm, one number an axis.
+        mask: [H, W] or [H, W, D] bool, inside the support.
+        lesion: bool of the same shape, inside the support.
+        spacing: of the voxels, in mm, one number for each axis.
         min_ml: see `lesion_counts`.
+
+    Returns:
+        `hd` and `hd95` in mm, `lesion_recall`, `lesion_f1`, `false_lesions` and `false_lesion_ml`.
+
+    Example:
+        >>> import numpy as np
+        >>> lesion = np.zeros((8, 8), bool)
+        >>> lesion[1:3, 1:3] = True
+        >>> mask = np.roll(lesion, 1, axis=1)
+        >>> figures = mask_figures(mask, lesion, spacing=(2.0, 2.0))
+        >>> figures["hd"], figures["lesion_recall"], figures["false_lesions"]
+        (2.0, 1.0, 0.0)
     """
     distance = surface_distance(torch.from_numpy(mask), torch.from_numpy(lesion), spacing)
     found = lesion_counts(mask, lesion, spacing, min_ml)

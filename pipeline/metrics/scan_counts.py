@@ -27,6 +27,13 @@ class ScanCounts:
     Args:
         bits: resolution of the bins, 10 to 22.
         support: what was counted, in words (`brain`, `brain eroded 3 px`, `frame`); different supports never merge.
+
+    Example:
+        >>> import numpy as np
+        >>> counts = ScanCounts(support="frame")
+        >>> counts.add("sub-1", Counts(np.array([0, 2]), np.array([7, 1]), np.array([0, 2])), voxel_ml=0.001)
+        >>> counts.scans, counts.pooled().n_positive
+        (['sub-1'], 2)
     """
 
     def __init__(self, bits: int = 20, support: str = "brain") -> None:
@@ -161,9 +168,21 @@ class ScanCounts:
 def merge(*histograms: State) -> State:
     """Pool histograms of ranks, files or sites. A scan that several of them hold is counted once.
 
+    Args:
+        histograms: one or more.
+
     Raises:
         PipelineError: bits or supports differ; one scan id has different pixels, be it two scans or one in parts
             (distributed evaluation gives whole scans to a rank).
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> here, there = ScoreHistogram(), ScoreHistogram()
+        >>> here.update(torch.tensor([[0.1, 0.9]]), torch.tensor([[0, 1]]), None, ["sub-1"])
+        >>> there.update(torch.tensor([[0.2, 0.7]]), torch.tensor([[0, 1]]), None, ["sub-1"])
+        >>> merge(here, there.with_prefix("site2-")).scans
+        ['site2-sub-1', 'sub-1']
     """
     if not histograms:
         raise PipelineError("there is no histogram to merge")

@@ -37,13 +37,27 @@ def summarise(
     `dice_ci_low`, `dice_ci_high`; over scans `scan_dice`, `scan_dice_sd`, `n_empty_both` (an empty mask of an empty
     label, Dice 1), and in scans without lesion `healthy_ml`, `healthy_ml_p95` (false lesion in mL).
 
-    Logs what is undefined or known only roughly.
+    What is undefined or known only roughly is logged as a warning.
 
     Args:
-        replicates, seed, subjects: see `pipeline.metrics.replicate`.
+        test: of the test scans.
+        thresholds: beside `oracle`, which is always there.
+        replicates: see `pipeline.metrics.replicate`.
+        seed: see `pipeline.metrics.replicate`.
+        subjects: see `pipeline.metrics.replicate`.
 
     Raises:
         PipelineError: a threshold was learnt on another support.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import fixed
+        >>> histogram = ScoreHistogram()
+        >>> maps = torch.tensor([[0.1, 0.4, 0.35, 0.8], [0.1, 0.2, 0.35, 0.8]])
+        >>> histogram.update(maps, torch.tensor([[0, 0, 1, 1]]).expand(2, 4), None, ["sub-1", "sub-2"])
+        >>> row = summarise(histogram, [fixed(0.5)], replicates=100)
+        >>> row["auroc"], row["lesion_share"], round(row["dice@0.5"], 3), round(row["dice@oracle"], 3)
+        (0.875, 0.5, 0.667, 0.889)
     """
     pooled = test.pooled()
     thresholds = with_oracle(test, thresholds)
@@ -78,8 +92,20 @@ def _log_doubts(name: str, figure: curves.Bounded, pooled: Counts) -> None:
 def with_oracle(test: ScoreHistogram, thresholds: Sequence[Threshold]) -> list[Threshold]:
     """Thresholds on the edges of the bins of `test`, with `oracle` first where there is a lesion.
 
+    Args:
+        test: of the test scans.
+        thresholds: an `oracle` among them is replaced.
+
     Raises:
         PipelineError: a threshold of another support.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import fixed
+        >>> histogram = ScoreHistogram()
+        >>> histogram.update(torch.tensor([[0.1, 0.75]]), torch.tensor([[0, 1]]), None, ["sub-1"])
+        >>> [(threshold.rule, threshold.value) for threshold in with_oracle(histogram, [fixed(0.5)])]
+        [('oracle', 0.75), ('0.5', 0.5)]
     """
     chosen = [replace(one, value=snap(one.value, test.bits)) for one in thresholds if one.rule != "oracle"]
     for threshold in chosen:
@@ -114,8 +140,22 @@ def _at(test: ScoreHistogram, threshold: Threshold, scans: list[dict[str, float 
 
 
 def scan_table(test: ScoreHistogram, thresholds: Sequence[Threshold]) -> list[dict[str, float | str]]:
-    """One row a scan: `scan`, `healthy` (no lesion in the label), `pixels`, `lesion_ml`, `auprc`, and at each threshold
-    `dice@`, `iou@`, `recall@` and `false_ml@`. Volumes are nan for scans of unknown voxel volume.
+    """One row for each scan: `scan`, `healthy` (no lesion in the label), `pixels`, `lesion_ml`, `auprc`, and at each
+    threshold `dice@`, `iou@`, `recall@` and `false_ml@`. Volumes are nan for scans of unknown voxel volume.
+
+    Args:
+        test: of the test scans.
+        thresholds: those to measure at.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import fixed
+        >>> histogram = ScoreHistogram()
+        >>> maps, lesions = torch.tensor([[0.1, 0.6, 0.35, 0.8]]), torch.tensor([[0, 0, 1, 1]])
+        >>> histogram.update(maps, lesions, None, ["sub-1"], voxel_ml=0.008)
+        >>> row = scan_table(histogram, [fixed(0.5)])[0]
+        >>> row["scan"], row["lesion_ml"], row["dice@0.5"], row["false_ml@0.5"]
+        ('sub-1', 0.016, 0.5, 0.008)
     """
     rows: list[dict[str, float | str]] = []
     for scan in test.scans:

@@ -23,10 +23,17 @@ class Threshold:
     """Masks are `score >= value`.
 
     Args:
-        rule: its name, and that of the table's columns (`val_op`, `p95`, `oracle`, ...).
+        rule: its name, and that of the table's columns (`val_op`, `p95`, `oracle`, …).
         value: a bin edge, so that counts and maps give the same figures.
-        source: where it was learnt, with the sha256 of that histogram. n_subjects: how many subjects that were.
-        support: which pixels were looked at. parameters: what the rule was given.
+        source: where it was learnt, with the sha256 of that histogram.
+        n_subjects: number of subjects that it was learnt from.
+        support: which pixels were looked at.
+        parameters: what the rule was given.
+
+    Example:
+        >>> threshold = Threshold("p95", 0.75, source="normals", n_subjects=10, parameters={"q": 95.0})
+        >>> threshold.value <= 0.8  # a pixel of score 0.8 is in the mask
+        True
     """
 
     rule: str
@@ -50,11 +57,24 @@ def percentile(
     """Percentile `q` of the support pixels of held-out normals: at most `100 − q` % of them reach it.
 
     Args:
-        frame_pixels: of the whole slices, whose other pixels then count as lower scores: `q` of the frame is
-            `(q · frame − 100 · (frame − support)) / support` of the support. None: the support alone.
+        normals: of the held-out normals.
+        q: in (0, 100).
+        subjects: patient of each scan id; None takes each scan for a patient.
+        frame_pixels: number of pixels of the whole slices. Those outside the support then count as lower scores:
+            percentile `q` of the frame is `(q · frame − 100 · (frame − support)) / support` of the support. None takes
+            the support alone.
 
     Raises:
-        PipelineError: q outside (0, 100), or a percentile of the frame that lies outside the support.
+        PipelineError: q outside (0, 100), a percentile of the frame that lies outside the support, or a scan with a
+            lesion.
+
+    Example:
+        >>> import torch
+        >>> normals = ScoreHistogram()
+        >>> normals.update(torch.arange(100.0)[None], None, None, ["sub-1"])
+        >>> threshold = percentile(normals, 95)
+        >>> threshold.rule, normals.pooled().at_least(threshold.value)  # 5 of 100 normal pixels reach it
+        ('p95', (0, 5))
     """
     if not 0 < q < 100:
         raise PipelineError(f"percentile {q} is not available; choose a number between 0 and 100")
@@ -70,12 +90,43 @@ def percentile(
 
 
 def operating_point(validation: ScoreHistogram, subjects: Subjects | None = None) -> Threshold:
-    """Threshold of the best pooled Dice (F1) on labelled validation scans."""
+    """Threshold of the best pooled Dice (F1) on labelled validation scans.
+
+    Args:
+        validation: of the validation scans.
+        subjects: patient of each scan id; None takes each scan for a patient.
+
+    Raises:
+        PipelineError: no scan has a lesion.
+
+    Example:
+        >>> import torch
+        >>> validation = ScoreHistogram()
+        >>> validation.update(torch.tensor([[0.1, 0.4, 0.25, 0.75]]), torch.tensor([[0, 0, 1, 1]]), None, ["sub-1"])
+        >>> threshold = operating_point(validation)
+        >>> threshold.rule, threshold.value
+        ('val_op', 0.25)
+    """
     return _learnt("val_op", _best(validation, "val_op"), validation, "labelled validation", subjects)
 
 
 def oracle(test: ScoreHistogram, subjects: Subjects | None = None) -> Threshold:
-    """Threshold of the best pooled Dice on the test scans: it has seen the test labels, so it is an upper limit."""
+    """Threshold of the best pooled Dice on the test scans: it has seen the test labels, so it is an upper limit.
+
+    Args:
+        test: of the test scans.
+        subjects: patient of each scan id; None takes each scan for a patient.
+
+    Raises:
+        PipelineError: no scan has a lesion.
+
+    Example:
+        >>> import torch
+        >>> test = ScoreHistogram()
+        >>> test.update(torch.tensor([[0.1, 0.4, 0.25, 0.75]]), torch.tensor([[0, 0, 0, 1]]), None, ["sub-1"])
+        >>> oracle(test).value
+        0.75
+    """
     return _learnt("oracle", _best(test, "oracle"), test, "test labels", subjects)
 
 
@@ -87,12 +138,40 @@ def _best(data: ScoreHistogram, rule: str) -> float:
 
 
 def fixed(value: float, support: str = "brain", bits: int = 20) -> Threshold:
-    """A given threshold, for maps that are bounded to [0, 1]."""
+    """A given threshold, for maps that are bounded to [0, 1].
+
+    Args:
+        value: the threshold; it is raised to the next bin edge.
+        support: which pixels are looked at.
+        bits: resolution of the bins, 10 to 22.
+
+    Example:
+        >>> fixed(0.5)
+        Threshold(rule='0.5', value=0.5, source='given', n_subjects=0, support='brain', parameters={'value': 0.5})
+    """
     return Threshold(f"{value:g}", snap(value, bits), "given", 0, support, {"value": value})
 
 
 def healthy_fpr(normals: ScoreHistogram, rate: float = 0.01, subjects: Subjects | None = None) -> Threshold:
-    """Smallest threshold at which the false positive share, averaged over the normals, is at most `rate`."""
+    """Smallest threshold at which the false positive share, averaged over the normals, is at most `rate`.
+
+    Args:
+        normals: of the held-out normals.
+        rate: in (0, 1).
+        subjects: patient of each scan id; None takes each scan for a patient.
+
+    Raises:
+        PipelineError: rate outside (0, 1), or a scan with a lesion.
+
+    Example:
+        >>> import torch
+        >>> normals = ScoreHistogram()
+        >>> maps = torch.stack([torch.arange(100.0), torch.arange(100.0) / 2])
+        >>> normals.update(maps, None, None, ["sub-1", "sub-2"])
+        >>> threshold = healthy_fpr(normals, rate=0.05)
+        >>> [normals.scan(scan).at_least(threshold.value)[1] / 100 for scan in normals.scans]  # on average 0.05
+        [0.1, 0.0]
+    """
     if not 0 < rate < 1:
         raise PipelineError(f"healthy false positive rate {rate} is not available; choose a number between 0 and 1")
     scans = [normals.scan(scan) for scan in _normals(normals).scans]
@@ -110,12 +189,31 @@ def healthy_fpr(normals: ScoreHistogram, rate: float = 0.01, subjects: Subjects 
 def conformal(normals: ScoreHistogram, alpha: float, ml: float, subjects: Subjects | None = None) -> Threshold:
     """Threshold at which a new healthy subject has more than `ml` mL of false lesion with probability at most `alpha`.
 
-    Split conformal over subjects (Vovk 2005): with t_i the smallest threshold that leaves at most `ml` in all scans
-    of normal i, the value is the ⌈(n + 1)(1 − α)⌉-th smallest t_i. It holds for subjects exchangeable with the n
-    normals, on average over their draw.
+    Split conformal over subjects: with t_i the smallest threshold that leaves at most `ml` in all scans of normal i,
+    the value is the ⌈(n + 1)(1 − α)⌉-th smallest t_i. It holds for subjects exchangeable with the n normals, on average
+    over their draw.
+
+    Args:
+        normals: of the held-out normals, with the volume of a voxel.
+        alpha: in [1 / (n + 1), 1).
+        ml: volume of false lesion that is tolerated, in mL.
+        subjects: patient of each scan id; None takes each scan for a patient.
 
     Raises:
         PipelineError: α < 1 / (n + 1), a scan of unknown voxel volume, a scan with a lesion.
+
+    Source: Vovk et al. 2005, Algorithmic Learning in a Random World.
+
+    Example:
+        With nine normals and α = 0.2, at most one of the nine may exceed 2 voxels of 1 mL:
+
+        >>> import torch
+        >>> normals = ScoreHistogram()
+        >>> for i in range(9):
+        ...     normals.update(torch.arange(10.0)[None] + i, None, None, [f"sub-{i}"], voxel_ml=1.0)
+        >>> threshold = conformal(normals, alpha=0.2, ml=2.0)
+        >>> threshold.rule, [normals.scan(scan).at_least(threshold.value)[1] for scan in normals.scans]
+        ('conformal(0.2, 2 mL)', [0, 0, 0, 0, 0, 0, 1, 2, 3])
     """
     highest: dict[str, float] = {}
     for scan in _normals(normals).scans:
@@ -146,7 +244,22 @@ def _normals(normals: ScoreHistogram) -> ScoreHistogram:
 
 
 def save_thresholds(path: str | os.PathLike[str], thresholds: Iterable[Threshold]) -> Path:
-    """Write thresholds as JSON by atomic rename."""
+    """Write thresholds as JSON by atomic rename.
+
+    Args:
+        path: of the file.
+        thresholds: of any rules.
+
+    Returns:
+        The path.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save_thresholds(Path(folder) / "thresholds.json", [fixed(0.5)])
+        ...     load_thresholds(path)[0].value
+        0.5
+    """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     text = json.dumps([asdict(threshold) for threshold in thresholds], indent=2, ensure_ascii=False)
@@ -156,7 +269,22 @@ def save_thresholds(path: str | os.PathLike[str], thresholds: Iterable[Threshold
 
 
 def load_thresholds(path: str | os.PathLike[str]) -> list[Threshold]:
-    """Read thresholds; raises FileNotFoundError, and PipelineError for a file of another kind."""
+    """Read the thresholds that `save_thresholds` wrote.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        PipelineError: the file holds something else.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save_thresholds(Path(folder) / "thresholds.json", [fixed(0.5), fixed(0.25)])
+        ...     [threshold.rule for threshold in load_thresholds(path)]
+        ['0.5', '0.25']
+    """
     names = [item.name for item in fields(Threshold)]
     try:
         return [Threshold(**entry) for entry in json.loads(Path(path).read_text("utf-8"))]

@@ -16,12 +16,20 @@ class MaskedSquares:
     brain first, so they neither overlap nor leave the frame.
 
     Args:
-        count: squares an image. side: of a square, as a share of the image's height. value: painted.
+        count: number of squares in each image.
+        side: of a square, as a share of the image's height, in (0, 1].
+        value: painted into the squares.
 
     Raises:
         PipelineError: so many squares do not fit side by side.
 
     Source: context encoding, Zimmerer et al. 2019. Number and size are options here; the paper draws both.
+
+    Example:
+        >>> batch = {"image": torch.ones(1, 1, 32, 32), "brain": torch.ones(1, 1, 32, 32, dtype=torch.bool)}
+        >>> masked = MaskedSquares(count=3, side=0.125)(batch)
+        >>> int((masked == 0).sum())  # three squares of 4 × 4
+        48
     """
 
     def __init__(self, count: int = 3, side: float = 0.125, value: float = 0.0) -> None:
@@ -60,9 +68,15 @@ class PaintedRectangles:
     brain stays as it is.
 
     Args:
-        count: rectangles an image at most.
+        count: the largest number of rectangles in an image.
 
     Source: self-supervision of Bercea et al. 2021 (FedDis), as used by Bercea et al. 2022.
+
+    Example:
+        >>> batch = {"image": torch.full((8, 1, 64, 64), 0.4), "brain": torch.ones(8, 1, 64, 64, dtype=torch.bool)}
+        >>> painted = PaintedRectangles()(batch)
+        >>> bool((painted >= batch["image"]).all()), bool((painted > batch["image"]).any())
+        (True, True)
     """
 
     WIDTH = (3 / 128, 19 / 128)

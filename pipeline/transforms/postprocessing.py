@@ -16,10 +16,20 @@ from pipeline.errors import PipelineError
 class Median:
     """Median over `slices × size × size` voxels: 1 × 3 × 3 is in-plane, 5 × 5 × 5 that of Baur et al. 2021.
 
-    The frame is continued by its outermost voxels. Memory: one slice's windows at a time.
+    The frame is continued by its outermost voxels. The windows of one slice at a time are held in memory.
+
+    Args:
+        size: of the window within a slice, in pixels, odd.
+        slices: of the window across slices, odd.
 
     Raises:
         PipelineError: an even or non-positive size.
+
+    Example:
+        >>> anomaly = torch.zeros(1, 1, 5, 5)
+        >>> anomaly[0, 0, 2, 2] = 1.0  # a single bright pixel
+        >>> float(Median(size=3)(anomaly, image=torch.ones_like(anomaly)).max())
+        0.0
     """
 
     def __init__(self, size: int = 3, slices: int = 1) -> None:
@@ -42,7 +52,13 @@ class Median:
 
 
 class PositivePart:
-    """`max(map, 0)`: of a signed residual, what is brighter than its reconstruction."""
+    """`max(map, 0)`: of a signed residual, what is brighter than its reconstruction.
+
+    Example:
+        >>> anomaly = torch.tensor([[[[-0.5, 0.25]]]])
+        >>> PositivePart()(anomaly, image=torch.ones_like(anomaly)).tolist()
+        [[[[0.0, 0.25]]]]
+    """
 
     def __call__(self, anomaly: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
         return anomaly.clamp_min(0)
@@ -55,10 +71,21 @@ class AreaOpening:
     """Removes small components from the mask of every threshold at once.
 
     Thresholding the opened map at any value gives the mask of the map without its 26-connected components below
-    `min_ml` (Vincent 1993). So one rule serves rules of all thresholds, and no threshold has to be chosen here.
+    `min_ml`, so no threshold has to be chosen here.
 
     Args:
-        min_ml: smallest component that stays, in mL. voxel_ml: volume of a voxel in mL.
+        min_ml: smallest component that stays, in mL.
+        voxel_ml: volume of a voxel, in mL.
+
+    Source: Vincent 1993, Grayscale area openings and closings.
+
+    Example:
+        >>> anomaly = torch.zeros(1, 1, 8, 8)
+        >>> anomaly[0, 0, 1:3, 1:3] = 0.75  # 4 pixels
+        >>> anomaly[0, 0, 6, 6] = 1.0  # 1 pixel
+        >>> opened = AreaOpening(min_ml=0.004, voxel_ml=0.001)(anomaly, image=torch.ones_like(anomaly))
+        >>> float(opened[0, 0, 1, 1]), float(opened[0, 0, 6, 6])
+        (0.75, 0.0)
     """
 
     def __init__(self, min_ml: float, voxel_ml: float) -> None:
@@ -67,8 +94,10 @@ class AreaOpening:
 
     def __call__(self, anomaly: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
         volume = (anomaly * (image > 0))[:, 0].cpu().numpy()
-        opened = area_opening(volume, self.voxels, connectivity=3)
-        return torch.from_numpy(opened)[:, None].to(anomaly.device)
+        # scikit-image fails on volumes of one or two slices; a slice of the lowest value on both sides changes nothing.
+        framed = np.pad(volume, ((1, 1), (0, 0), (0, 0)), constant_values=volume.min())
+        opened = area_opening(framed, self.voxels, connectivity=3)[1:-1]
+        return torch.from_numpy(opened.copy())[:, None].to(anomaly.device)
 
     def __str__(self) -> str:
         return f"components below {self.min_ml:g} mL removed"
@@ -82,6 +111,12 @@ class HyperintensityPrior:
 
     Args:
         percentile: of the brain voxels, in [0, 100].
+
+    Example:
+        >>> image = torch.tensor([[[[0.1, 0.2, 0.8, 0.9]]]])
+        >>> anomaly = torch.tensor([[[[0.5, 0.4, 0.5, 0.4]]]])
+        >>> [round(value, 1) for value in HyperintensityPrior(50)(anomaly, image).flatten().tolist()]
+        [0.0, 0.0, 0.5, 0.4]
     """
 
     def __init__(self, percentile: float = 50.0) -> None:

@@ -28,8 +28,9 @@ def test_even_medians_are_refused() -> None:
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.6, 0.8, 0.9])
-def test_opened_map_has_the_large_components_at_every_threshold(threshold: float) -> None:
-    anomaly, image = volume()
+@pytest.mark.parametrize("slices", [1, 2, 6])
+def test_opened_map_has_the_large_components_at_every_threshold(threshold: float, slices: int) -> None:
+    anomaly, image = (part[:slices] for part in volume())
     opened = AreaOpening(min_ml=0.004, voxel_ml=0.001)(anomaly, image)[:, 0].numpy()
     mask = (anomaly * (image > 0))[:, 0].numpy() >= threshold
     components, number = label(mask, np.ones((3, 3, 3)))
