@@ -15,13 +15,14 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from preprocessing import derivatives, ledger
-from preprocessing.batch import ask, remember
+from preprocessing.cohort import ledger
+from preprocessing.cohort.ledger import Request
+from preprocessing.cohort.request import ask, remember
 from preprocessing.config import resolve
+from preprocessing.dataset import derivatives
 from preprocessing.datasets import find_scans
 from preprocessing.datasets.table import write_table
-from preprocessing.files import sha256_json
-from preprocessing.ledger import Request
+from preprocessing.io.files import sha256_json
 from preprocessing.scan import Scan
 
 CHECKS = {f"check_{i}": 0.9 for i in range(12)} | {"lesion_ml": 0.0, "lesion_ml_native": 0.0}

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from lesionless.report import report
 from pipeline.leaderboard import run_leaderboard
-from preprocessing.cli import slice_count
+from preprocessing.cli.options import slice_count
+from preprocessing.cohort.run import prepare
 from preprocessing.datasets import Scan, find_scans
-from preprocessing.run import prepare
 
 FLOORS = ["intensity", "histeq", "histeq_smooth", "untrained_amcons"]
 ATTENTION = "amcons,gradcamcons_log_barrier,gradcamcons_l2,pixel_l2,cavga,gradcam_d_vae"

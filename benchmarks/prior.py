@@ -20,10 +20,10 @@ import torch
 from monai.data import MetaTensor
 
 from preprocessing.config import build, load_config
-from preprocessing.grid import load_grid
-from preprocessing.prior import class_maps
+from preprocessing.prior.maps import class_maps
+from preprocessing.prior.tissues import tissue_dice
 from preprocessing.scan import Scan
-from preprocessing.tissues import tissue_dice
+from preprocessing.space.grid import load_grid
 
 
 def show(name: str, values: Sequence[dict[str, float]]) -> None:

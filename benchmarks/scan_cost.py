@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from preprocessing.atlas import ensure_atlas
 from preprocessing.config import load_config, resolve, steps
-from preprocessing.executors import THREAD_VARIABLES
+from preprocessing.executors.threads import THREAD_VARIABLES
 from preprocessing.scan import Scan
+from preprocessing.space.atlas import ensure_atlas
 
 Row = tuple[str, float, float]
 SCANS = {
@@ -71,7 +71,7 @@ def theirs(scan: Scan, folder: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Registration and resampling by brainles-preprocessing, then the stripper."""
     from brainles_preprocessing.registration.ANTs.ANTs import ANTsRegistrator
 
-    from preprocessing.grid import load_grid
+    from preprocessing.space.grid import load_grid
     from preprocessing.strippers import Deepbet
 
     moved = folder / "moved.nii.gz"

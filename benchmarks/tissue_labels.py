@@ -18,9 +18,9 @@ from prior import show
 
 from preprocessing.config import build, load_config
 from preprocessing.datasets import find_scans
-from preprocessing.grid import load_grid
+from preprocessing.prior.tissues import tissue_dice
 from preprocessing.scan import Scan
-from preprocessing.tissues import tissue_dice
+from preprocessing.space.grid import load_grid
 
 # Regions of MUSE (Doshi et al. 2016, NeuroImage 127): fluid, and white matter with brain stem and ventral diencephalon;
 # the others are cortex, deep grey matter, cerebellar cortex and vermis.

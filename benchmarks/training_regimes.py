@@ -20,11 +20,11 @@ from pathlib import Path
 
 from ixi_to_flair_lesions import scans
 
-from preprocessing.cli import slice_count
+from preprocessing.cli.options import slice_count
+from preprocessing.cohort.run import prepare
 from preprocessing.config import load_config
+from preprocessing.dataset.splits import assign
 from preprocessing.datasets import Scan, find_scans
-from preprocessing.run import prepare
-from preprocessing.splits import assign
 
 PATIENTS = {"train": 0.4, "validation": 0.2}
 

@@ -23,9 +23,9 @@ def demo(
     atlas: Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")] = None,
 ) -> None:
     """The whole way on a simulated cohort: raw heads in, a scored report out. Stopped, it goes on where it was."""
+    from preprocessing.cohort.run import prepare
     from preprocessing.datasets import find_scans
     from preprocessing.phantom import write_cohort
-    from preprocessing.run import prepare
 
     raw = write_cohort(out / "raw", healthy=healthy, lesion=lesion, seed=0, workers=workers, atlas=atlas)
     scans = find_scans("phantom", raw)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.files import sha256_file, sha256_json
+from preprocessing.io.files import sha256_file, sha256_json
+from preprocessing.moved import with_new_names
 
 Config = dict[str, Any]
-PACKAGES = (
-    *("lesionless", "antspyx", "deepbet", "intensity-normalization", "monai", "nibabel", "numpy", "scikit-image"),
-    *("scipy", "simpleitk", "torch"),
-)
 
 
 def available() -> list[str]:
@@ -43,7 +40,8 @@ def load_config(name: str, overrides: Mapping[str, Any]) -> Config:
     content = {**_read(_packaged("base")), **_read(path)}
     if unknown := sorted(set(overrides) - set(content)):
         raise PreprocessingError(f"{path}: key {unknown[0]!r} is missing; it has {', '.join(sorted(content))}")
-    return {**content, **overrides}
+    result: Config = with_new_names({**content, **overrides})
+    return result
 
 
 def steps(config: Config) -> list[Any]:
@@ -87,7 +85,7 @@ def resolve(config: Config, atlas: Path | None) -> tuple[Config, str]:
     Raises:
         PreprocessingError: see `ensure_atlas`, or a value that the steps refuse.
     """
-    from preprocessing.atlas import ensure_atlas
+    from preprocessing.space.atlas import ensure_atlas
 
     found = ensure_atlas(atlas)
     resolved = {**config, "atlas": found.config}
@@ -115,15 +113,3 @@ def _root(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split())
-
-
-@lru_cache(maxsize=1)
-def versions() -> dict[str, str]:
-    """Versions of the packages that the result depends on; `not installed` for a source tree or a missing extra."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found

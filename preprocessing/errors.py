@@ -9,3 +9,13 @@ class PreprocessingError(ValueError):
 
 class OutputError(PreprocessingError):
     """The folder of the data set cannot be written: no scan could be prepared, so the run stops."""
+
+
+def reason(error: BaseException) -> str:
+    """One line: the message of the PreprocessingError behind `error`, or the kind and message of the first cause."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PreprocessingError):
+            return str(cause)
+        error, cause = cause, cause.__cause__
+    return " ".join(f"unexpected {type(error).__name__}: {error}".split())

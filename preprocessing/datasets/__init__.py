@@ -1,8 +1,8 @@
 """One module a data set: `find_scans(root)` knows its file names and labels, nothing else.
 
 A module also states `OTHER`: glob patterns of the files that belong to the data set but that no scan reads. Whatever
-is neither read nor among them is listed as unknown by `preprocessing.survey`. Published data sets have a `URL`, and a
-`LICENSE` where one is stated.
+is neither read nor among them is listed as unknown by `preprocessing.cohort.survey`. Published data sets have a `URL`,
+and a `LICENSE` where one is stated.
 """
 
 from __future__ import annotations

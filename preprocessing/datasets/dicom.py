@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from preprocessing.datasets._files import walk
-from preprocessing.dicom import is_series, modality
 from preprocessing.errors import PreprocessingError
+from preprocessing.io.dicom import is_series, modality
 from preprocessing.scan import SUFFIXES, Scan, bids_id
 
 OTHER = ("*/DICOMDIR",)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.files import write_bytes
+from preprocessing.io.files import write_bytes
 from preprocessing.scan import Scan, bids_id
 
 OTHER = ("*",)  # the table alone says what is there

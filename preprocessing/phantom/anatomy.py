@@ -17,9 +17,9 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from preprocessing.atlas import Atlas
 from preprocessing.errors import PreprocessingError
-from preprocessing.files import write_bytes
+from preprocessing.io.files import write_bytes
+from preprocessing.space.atlas import Atlas
 
 VERSION = 1  # of the maps; another number makes the cached file out of date
 TISSUES = "tissues.npz"

@@ -12,15 +12,15 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from preprocessing.atlas import ensure_atlas
 from preprocessing.errors import PreprocessingError
 from preprocessing.executors import Processes
-from preprocessing.files import remove_temporaries, write_bytes, write_json, write_nifti
+from preprocessing.io.files import remove_temporaries, write_bytes, write_json, write_nifti
 from preprocessing.phantom.anatomy import Anatomy, ensure_tissues
 from preprocessing.phantom.ct import CT
 from preprocessing.phantom.flair import FLAIR
 from preprocessing.phantom.modality import Modality
 from preprocessing.phantom.subject import LESION, simulate
+from preprocessing.space.atlas import ensure_atlas
 
 MODALITIES = {"flair": FLAIR, "ct": CT}
 HEALTHY = "healthy"

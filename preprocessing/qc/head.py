@@ -12,8 +12,8 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from scipy import ndimage
 
-from preprocessing.geometry import resample
-from preprocessing.grid import Volume, load_grid
+from preprocessing.space.geometry import resample
+from preprocessing.space.grid import Volume, load_grid
 
 DARK, BRIGHT, LARGEST = 20.0, 200.0, 255.0  # grey levels of the two percentiles of the brain, and of the picture
 

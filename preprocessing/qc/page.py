@@ -15,18 +15,18 @@ import jinja2
 import nibabel as nib
 import numpy as np
 
-from preprocessing import ledger
-from preprocessing.batch import recall
+from preprocessing.cohort import ledger
+from preprocessing.cohort.ledger import Record
+from preprocessing.cohort.ratings import NAME, RATINGS, read_ratings
+from preprocessing.cohort.request import recall
 from preprocessing.config import resolve
 from preprocessing.errors import PreprocessingError
-from preprocessing.files import write_bytes
-from preprocessing.grid import Volume, load_grid
-from preprocessing.ledger import Record
+from preprocessing.io.files import read_json, write_bytes
 from preprocessing.qc import strip
 from preprocessing.qc.checks import Check, Limit, assess, measured, read_limits, worst_first
 from preprocessing.qc.head import strided
-from preprocessing.qc.ratings import NAME, RATINGS, read_ratings
 from preprocessing.qc.viewer import niivue
+from preprocessing.space.grid import Volume, load_grid
 
 PAGE = "qc.html"
 STRIDE = 2  # atlas voxels between those of the viewer
@@ -138,7 +138,7 @@ def packed(volume: Volume) -> str:
 
 def _cohort(out: Path) -> dict[str, Any]:
     """What `dataset.json` says; a data set without one has no usable scan yet."""
-    manifest = ledger.read(out / "dataset.json") or {}
+    manifest = read_json(out / "dataset.json") or {}
     keys = {"name": out.resolve().name, "simulated": False, "modality": "", "hash": ""}
     return {key: manifest.get(key, default) for key, default in keys.items()}
 

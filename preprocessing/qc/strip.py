@@ -11,8 +11,8 @@ from PIL import Image
 from scipy import ndimage
 from skimage.feature import canny
 
-from preprocessing.geometry import resample
-from preprocessing.grid import Volume
+from preprocessing.space.geometry import resample
+from preprocessing.space.grid import Volume
 
 MARGIN_MM, GAP = 16.0, 6  # around the atlas brain; pixels between slices
 PLANES = ((2, 0.22), (2, 0.42), (2, 0.62), (2, 0.8), (1, 0.35), (1, 0.62), (0, 0.3), (0, 0.48))

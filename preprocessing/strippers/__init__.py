@@ -1,4 +1,4 @@
-"""Skull strippers: one small class a tool behind the protocol of `preprocessing.skull_strip`."""
+"""Skull strippers: one small class a tool behind the protocol of `preprocessing.strippers.skull_strip`."""
 
 from preprocessing.strippers.atlas import AtlasMask
 from preprocessing.strippers.background import NoStripper

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from preprocessing.affine import affine_ants, ants_image, best_start, working_copy
-from preprocessing.geometry import resample
-from preprocessing.grid import Volume, load_grid
+from preprocessing.space.affine import affine_ants, best_start, working_copy
+from preprocessing.space.ants import ants_image
+from preprocessing.space.geometry import resample
+from preprocessing.space.grid import Volume, load_grid
 from preprocessing.strippers.tools import head_mask, restore, upper_head
 
 TRANSFORM = "TRSAA"  # of ANTs: translation, rigid, similarity, affine, one after the other

@@ -8,8 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.geometry import box_grid, resample
-from preprocessing.strippers.tools import largest
+from preprocessing.space.geometry import box_grid, largest, resample
 
 GRID_MM = 2.0
 RIM_MM, CORE_MM = (4.0, 8.0), 16.0

@@ -8,8 +8,9 @@ import numpy as np
 from scipy import ndimage
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.grid import Volume
-from preprocessing.strippers.tools import conform, largest, restore
+from preprocessing.space.geometry import largest
+from preprocessing.space.grid import Volume
+from preprocessing.strippers.tools import conform, restore
 
 GRID_MM = 2.0
 AIR, TISSUE = -1000.0, -300.0  # HU

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.grid import Volume
+from preprocessing.space.grid import Volume
 from preprocessing.strippers.tools import restore, upper_head
 
 

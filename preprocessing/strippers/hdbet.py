@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.grid import Volume
+from preprocessing.space.grid import Volume
 from preprocessing.strippers.tools import SPACING_MM, require, restore, upper_head
 
 

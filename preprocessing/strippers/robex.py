@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.grid import Volume
+from preprocessing.space.grid import Volume
 from preprocessing.strippers.tools import require, restore, upper_head
 
 

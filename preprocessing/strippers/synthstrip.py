@@ -12,9 +12,9 @@ import torch
 from scipy import ndimage
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.geometry import resample
-from preprocessing.grid import Volume
-from preprocessing.strippers.tools import head_mask, largest, require, restore
+from preprocessing.space.geometry import largest, resample
+from preprocessing.space.grid import Volume
+from preprocessing.strippers.tools import head_mask, require, restore
 
 SIZES = (192, 320)  # voxels of 1 mm; multiples of 64 between them
 OUTSIDE = 100.0

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.geometry import box_grid, resample
-from preprocessing.grid import Volume
+from preprocessing.space.geometry import box_grid, largest, resample
+from preprocessing.space.grid import Volume
 
 HEAD_MM, MARGIN_MM = 190.0, 10.0  # from the vertex to below a brain, also of a rotated head; around the head
 SPACING_MM = 1.0
@@ -26,14 +26,6 @@ def require(module: str, package: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise PreprocessingError(f"{package} is not installed ({error}); pip install {package!r}") from error
-
-
-def largest(mask: np.ndarray) -> np.ndarray:
-    """The largest part of a boolean mask [X, Y, Z], by faces."""
-    labels, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    return labels == np.argmax(np.bincount(labels[labels > 0]))
 
 
 def head_mask(image: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from synthetic_brain import ATLAS_AFFINE, ATLAS_SHAPE, HeadWriter, brain_at
 
-from preprocessing.atlas import RECORD, SOURCES, Atlas
 from preprocessing.config import load_config
-from preprocessing.files import sha256_file, write_json
+from preprocessing.io.files import sha256_file, write_json
+from preprocessing.space.atlas import RECORD, SOURCES, Atlas
 
 
 @pytest.fixture
@@ -59,5 +59,5 @@ def quick_config(coarse_config: Path) -> Path:
 @pytest.fixture
 def use_coarse_atlas(monkeypatch: pytest.MonkeyPatch, coarse_atlas: Atlas) -> Callable[..., Atlas]:
     """`ensure_atlas` gives the synthetic atlas."""
-    monkeypatch.setattr("preprocessing.atlas.ensure_atlas", lambda path=None: coarse_atlas)
+    monkeypatch.setattr("preprocessing.space.atlas.ensure_atlas", lambda path=None: coarse_atlas)
     return lambda path=None: coarse_atlas

@@ -13,7 +13,7 @@ from monai.transforms import Transform
 from scipy.spatial.transform import Rotation
 
 from preprocessing.config import load_config
-from preprocessing.loading import LoadScand
+from preprocessing.io.loading import LoadScand
 from preprocessing.scan import Scan
 
 CENTRE, RADII = np.array([-119.0, 104.0, 77.0]), np.array([64.0, 84.0, 62.0])

@@ -9,7 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from preprocessing.files import write_json
+from preprocessing.io.files import write_json
 
 SHAPE, AFFINE = (40, 44, 32), np.array([[4.0, 0, 0, -150], [0, 4, 0, 0], [0, 0, 4, 0], [0, 0, 0, 1]])
 # Intensity of CSF, GM and WM.

@@ -64,7 +64,7 @@ def test_nyul_takes_its_standard_from_a_prepared_cohort(
     standard = tmp_path / "standard.npy"
     code, text, _ = command("nyul", "--dataset", tmp_path / "first", "--out", standard)
     assert (code, "standard histogram of 1 scans" in text) == (0, True)
-    target = "preprocessing.nyul.NyulNormalized"
+    target = "preprocessing.intensity.nyul.NyulNormalized"
     config["intensity"] = {"_target_": target, "standard": str(standard), "floor": 1e-3, "clipped": 0.02}
     mine = tmp_path / "mine.yaml"
     mine.write_text(yaml.safe_dump(config))

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from preprocessing.atlas import Atlas
-from preprocessing.config import available, build, load_config, named_files, resolve, steps, versions
+from preprocessing.config import available, build, load_config, named_files, resolve, steps
 from preprocessing.errors import PreprocessingError
+from preprocessing.space.atlas import Atlas
+from preprocessing.versions import versions
 
 
 def test_base_comes_with_the_package() -> None:
@@ -43,7 +44,7 @@ def test_a_configuration_states_only_the_nouns_that_it_changes(tmp_path: Path) -
 
 def test_a_step_that_does_not_exist_is_refused_by_name() -> None:
     config = load_config("base", {})
-    config["steps"] = {"_target_": "Compose", "transforms": [{"_target_": "preprocessing.loading.LoadScan"}]}
+    config["steps"] = {"_target_": "Compose", "transforms": [{"_target_": "preprocessing.io.loading.LoadScan"}]}
     with pytest.raises(PreprocessingError, match=r"configuration, 'steps': .*LoadScan"):
         build(config, "steps")
 
@@ -62,7 +63,7 @@ def test_files_that_the_steps_name_count_by_their_content(
     tmp_path: Path, use_coarse_atlas: Callable[..., Atlas]
 ) -> None:
     reference, path = tmp_path / "reference.nii.gz", tmp_path / "mine.yaml"
-    intensity = {"_target_": "preprocessing.histogram.MatchHistogramd", "reference": str(reference)}
+    intensity = {"_target_": "preprocessing.intensity.histogram.MatchHistogramd", "reference": str(reference)}
     path.write_text(yaml.safe_dump({"intensity": {**intensity, "axial": None, "floor": 0.001}}))
     with pytest.raises(
         PreprocessingError, match=r"intensity: reference .*reference\.nii\.gz: no such file; give the p"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from preprocessing.cohort.survey import Finding, survey
 from preprocessing.datasets import available, find_scans
 from preprocessing.datasets.table import write_table
 from preprocessing.errors import PreprocessingError
 from preprocessing.scan import Scan
-from preprocessing.survey import Finding, survey
 
 
 def touch(root: Path, *names: str) -> None:

@@ -10,9 +10,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from preprocessing.cohort.run import prepare
 from preprocessing.datasets import find_scans
-from preprocessing.grid import load_grid
-from preprocessing.run import prepare
+from preprocessing.space.grid import load_grid
 from preprocessing.strippers import Deepbet
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]

@@ -9,10 +9,10 @@ import torch
 from monai.data import MetaTensor
 from synthetic_brain import ATLAS_AFFINE, CENTRE, HeadWriter, brain_at, rigid
 
-from preprocessing.atlas import Atlas
-from preprocessing.grid import Volume, load_grid
-from preprocessing.loading import load_volume
+from preprocessing.io.nifti import load_volume
 from preprocessing.qc.head import BRIGHT, DARK, PictureHeadd, strided
+from preprocessing.space.atlas import Atlas
+from preprocessing.space.grid import Volume, load_grid
 
 
 def head_of(head: HeadWriter, atlas: Atlas, move: np.ndarray, **settings: Any) -> Volume:

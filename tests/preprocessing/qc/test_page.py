@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from synthetic_brain import HeadWriter, rigid
 
+from preprocessing.cohort.run import Prepared, prepare
 from preprocessing.errors import PreprocessingError
-from preprocessing.files import write_nifti
+from preprocessing.io.files import write_nifti
 from preprocessing.qc.page import report
-from preprocessing.run import Prepared, prepare
 from preprocessing.scan import Scan
 
 pytestmark = pytest.mark.usefixtures("use_coarse_atlas")

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from synthetic_brain import CENTRE, RADII
 
-from preprocessing.atlas import Atlas
-from preprocessing.grid import Volume, load_grid
 from preprocessing.qc.head import strided
 from preprocessing.qc.strip import BRAIN, LESION, PLANES, Frame, edges, outlines, photo
+from preprocessing.space.atlas import Atlas
+from preprocessing.space.grid import Volume, load_grid
 
 
 @pytest.fixture(scope="module")

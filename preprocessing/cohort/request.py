@@ -1,0 +1,114 @@
+"""What was asked of a data set: its scans, configuration and options, remembered in its folder for `rerun`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from preprocessing.cohort import ledger
+from preprocessing.cohort.ledger import Request
+from preprocessing.config import Config, load_config
+from preprocessing.errors import PreprocessingError
+from preprocessing.io.files import read_json, write_json
+from preprocessing.moved import with_new_names
+from preprocessing.scan import Scan, check_scans
+
+NAME = "run.json"
+_PATHS = frozenset(field.name for field in fields(Scan) if "Path" in str(field.type))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Everything that `run` is told but the folder of the data set.
+
+    Args:
+        name: of the data set, in the manifest.
+        scans: with absolute paths.
+        config_name: of the configuration, in the manifest.
+        config: the configuration with the options laid over it, without the paths of the atlas.
+        atlas: folder of the atlas; None: the one in the user's cache.
+        executor: `processes` or `dask://HOST:PORT`.
+        workers: processes.
+    """
+
+    name: str
+    scans: tuple[Scan, ...]
+    config_name: str
+    config: Config
+    atlas: Path | None = None
+    executor: str = "processes"
+    workers: int = 2
+
+
+def ask(
+    scans: Sequence[Scan], name: str, config: str, options: dict[str, Any], atlas: Path | None = None, **where: Any
+) -> Batch:
+    """A batch of `scans`; `options` are laid over the configuration, `where` is its `executor` and `workers`.
+
+    Raises:
+        PreprocessingError: see `check_scans` and `load_config`.
+    """
+    check_scans(scans)
+    absolute = tuple(
+        _scan({**vars(scan), **{k: path.absolute() for k, path in _paths(scan).items()}}) for scan in scans
+    )
+    return Batch(name, absolute, Path(config).stem, load_config(config, options), atlas and atlas.absolute(), **where)
+
+
+def remember(out: Path, batch: Batch, requests: Sequence[Request]) -> None:
+    """Write what `recall` and `states` read."""
+    rows = [
+        {**vars(request.scan), **{key: str(path) for key, path in _paths(request.scan).items()}} for request in requests
+    ]
+    content = {**vars(batch), "atlas": batch.atlas and str(batch.atlas), "scans": rows}
+    write_json(_file(out), {**content, "requests": [request.digest for request in requests]})
+
+
+def recall(out: Path) -> Batch:
+    """What `run` was told when it was last started for `out`.
+
+    Raises:
+        PreprocessingError: nothing was prepared there.
+    """
+    content = _read(out)
+    del content["requests"]
+    content["config"] = with_new_names(content["config"])
+    scans = tuple(_scan(row) for row in content["scans"])
+    return Batch(**{**content, "scans": scans, "atlas": content["atlas"] and Path(content["atlas"])})
+
+
+def states(out: Path) -> Iterator[tuple[str, str, str]]:
+    """Id, state (`done`, `failed`, `waiting`) and reason of each scan, from the status files, one at a time.
+
+    Raises:
+        PreprocessingError: nothing was prepared there.
+    """
+    content = _read(out)
+    for scan, digest in zip(content["scans"], content["requests"], strict=True):
+        record = read_json(ledger.status_file(out, scan["id"]))
+        if record is None or record.get("request") != digest:
+            yield scan["id"], "waiting", ""
+        else:
+            yield scan["id"], record["state"], record.get("reason") or ""
+
+
+def _read(out: Path) -> dict[str, Any]:
+    content = read_json(_file(out))
+    if content is None:
+        raise PreprocessingError(f"{out}: nothing was prepared there (no {_file(out).relative_to(out)})")
+    return content
+
+
+def _file(out: Path) -> Path:
+    return out / ledger.FOLDER / NAME
+
+
+def _scan(row: dict[str, Any]) -> Scan:
+    values: dict[str, Any] = {key: Path(value) if value and key in _PATHS else value for key, value in row.items()}
+    return Scan(**values)
+
+
+def _paths(scan: Scan) -> dict[str, Path]:
+    return {key: path for key in _PATHS if (path := getattr(scan, key)) is not None}

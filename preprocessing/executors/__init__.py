@@ -1,0 +1,25 @@
+"""Where jobs run: in processes of this machine, or on the workers of a dask scheduler."""
+
+from __future__ import annotations
+
+from preprocessing.errors import PreprocessingError
+from preprocessing.executors.processes import Processes
+from preprocessing.executors.protocol import Executor
+
+__all__ = ["Executor", "Processes", "executor_named"]
+DASK = "dask://"
+
+
+def executor_named(name: str, workers: int) -> Executor:
+    """`processes`: `workers` processes here; `dask://HOST:PORT`: the workers of that scheduler.
+
+    Raises:
+        PreprocessingError: another name, or a negative number of workers.
+    """
+    if name == "processes":
+        return Processes(workers)
+    if name.startswith(DASK) and ":" in name.removeprefix(DASK):
+        from preprocessing.executors.dask import DaskWorkers  # the only one that needs dask
+
+        return DaskWorkers(name.removeprefix(DASK))
+    raise PreprocessingError(f"unknown executor {name!r}; available: processes, {DASK}HOST:PORT")

@@ -1,0 +1,283 @@
+"""Every file that cannot be used is refused by name, with the rule and the value."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from synthetic_brain import LIMITS
+
+from preprocessing.errors import PreprocessingError
+from preprocessing.io.loading import LoadScand
+from preprocessing.io.nifti import load_volume
+from preprocessing.scan import Scan
+
+LOAD = LoadScand(**LIMITS)
+
+
+def write(path: Path, array: np.ndarray, affine: np.ndarray | None = None, codes: tuple[int, int] = (1, 1)) -> Path:
+    affine = np.diag([4.0, 4, 4, 1]) if affine is None else affine
+    image = nib.Nifti1Image(array, affine)
+    image.set_sform(affine, code=codes[0])
+    image.set_qform(affine, code=codes[1])
+    image.to_filename(path)
+    return path
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).random(shape).astype(np.float32)
+
+
+def with_nan() -> np.ndarray:
+    array = noise(30, 30, 30)
+    array[3, 4, 5] = np.nan
+    return array
+
+
+@pytest.mark.parametrize(
+    ("array", "affine", "codes", "message"),
+    [
+        (noise(30, 30, 30, 2), None, (1, 1), r"shape \(30, 30, 30, 2\) of float32 is not one 3-D volume of numbers"),
+        (noise(30, 30), None, (1, 1), r"shape \(30, 30\) of float32 is not one 3-D volume of numbers"),
+        (with_nan(), None, (1, 1), r"1 voxels are NaN or infinite"),
+        (np.zeros((30, 30, 30), np.float32), None, (1, 1), r"every voxel is 0; an image needs contrast"),
+        (noise(30, 30, 30), None, (0, 0), r"no valid affine: sform_code and qform_code are both 0"),
+        (noise(30, 30, 30), np.diag([9.0, 4, 4, 1]), (1, 1), r"voxels of 9.0 × 4.0 × 4.0 mm; the limit is 8 mm"),
+        (noise(30, 30, 5), None, (1, 1), r"field of view 120.0 × 120.0 × 20.0 mm; a head needs 80 mm"),
+    ],
+)
+def test_bad_image_is_refused_by_name(
+    tmp_path: Path, array: np.ndarray, affine: np.ndarray | None, codes: tuple[int, int], message: str
+) -> None:
+    path = write(tmp_path / "scan.nii.gz", array, affine, codes)
+    with pytest.raises(PreprocessingError, match=r"scan\.nii\.gz: " + message):
+        LOAD({"scan": Scan("sub-a", "sub-a", "FLAIR", path, healthy=True)})
+
+
+def test_singular_affine_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii", noise(30, 30, 30))
+    content = bytearray(path.read_bytes())
+    content[280:296] = np.zeros(4, np.float32).tobytes()  # srow_x
+    path.write_bytes(content)
+    with pytest.raises(PreprocessingError, match=r"no valid affine: .* is singular or not finite"):
+        load_volume(path)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def cut_inside(path: Path) -> None:
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:5000]))
+
+
+def cut_checksum(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=0))
+    content[60000] ^= 64
+    path.write_bytes(content)
+
+
+def scribble(path: Path) -> None:
+    path.write_text("no image")
+
+
+@pytest.mark.parametrize("damage", [cut, cut_inside, cut_checksum, flip_a_bit, scribble])
+def test_damaged_file_is_refused(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    path = write(tmp_path / "scan.nii.gz", noise(30, 30, 30))
+    damage(path)
+    with pytest.raises(PreprocessingError, match=r"scan\.nii\.gz: unreadable or truncated \(\w+: "):
+        load_volume(path)
+
+
+def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PreprocessingError, match=r"nothing\.nii\.gz: no such file"):
+        load_volume(tmp_path / "nothing.nii.gz")
+    path = tmp_path / "scan.mgz"
+    nib.MGHImage(noise(30, 30, 30), np.eye(4)).to_filename(path)
+    with pytest.raises(PreprocessingError, match=r"scan\.mgz: MGHImage is not NIfTI"):
+        load_volume(path)
+
+
+def test_trailing_axis_of_one_volume_is_read(tmp_path: Path) -> None:
+    array, _ = load_volume(write(tmp_path / "scan.nii.gz", noise(30, 30, 30, 1)))
+    assert array.shape == (30, 30, 30)
+
+
+@pytest.mark.parametrize("key", ["lesion", "brain"])
+def test_label_of_another_geometry_is_refused(tmp_path: Path, key: str) -> None:
+    image = write(tmp_path / "scan.nii.gz", noise(30, 30, 30))
+    scan = Scan("sub-a", "sub-a", "FLAIR", image, lesion=image)
+    shape = write(tmp_path / "shape.nii.gz", noise(30, 30, 29))
+    moved = write(
+        tmp_path / "moved.nii.gz",
+        noise(30, 30, 30),
+        np.array([[4, 0, 0, 3], [0, 4, 0, 0], [0, 0, 4, 0], [0, 0, 0, 1.0]]),
+    )
+    with pytest.raises(
+        PreprocessingError, match=r"shape\.nii\.gz: shape \(30, 30, 29\) is not the shape \(30, 30, 30\)"
+    ):
+        LOAD({"scan": replace(scan, **{key: shape})})
+    with pytest.raises(PreprocessingError, match=r"moved\.nii\.gz: its affine is 3\.0 mm away .* at most 0\.5 mm"):
+        LOAD({"scan": replace(scan, **{key: moved})})
+
+
+def test_masks_become_zero_and_one_and_labels_keep_their_values(tmp_path: Path) -> None:
+    image = write(tmp_path / "scan.nii.gz", noise(30, 30, 30))
+    classes = np.random.default_rng(1).integers(0, 5, (30, 30, 30)).astype(np.uint8)
+    label = write(tmp_path / "label.nii.gz", classes)
+    data = LOAD({"scan": Scan("sub-a", "sub-a", "FLAIR", image, lesion=label, brain=label)})
+    np.testing.assert_array_equal(data["brain"][0].numpy(), classes > 0)
+    np.testing.assert_array_equal(data["lesion"][0].numpy(), classes)
+
+
+def scan_of(path: Path, modality: str = "FLAIR") -> Scan:
+    return Scan("sub-a", "sub-a", modality, path, healthy=True)
+
+
+def with_forms(path: Path, sform: np.ndarray, qform: np.ndarray) -> Path:
+    image = nib.Nifti1Image(noise(30, 30, 30), sform)
+    image.set_sform(sform, code=2)
+    image.set_qform(qform, code=1)
+    image.to_filename(path)
+    return path
+
+
+def test_two_affines_that_differ_are_refused(tmp_path: Path) -> None:
+    grid = np.diag([4.0, 4, 4, 1])
+    near, far = grid.copy(), grid.copy()
+    near[0, 3], far[0, 3] = 0.9, 42
+    with pytest.raises(
+        PreprocessingError,
+        match=r"scan\.nii: sform .*42\.0.* \(code 2\) and qform .* \(code 1\) place its corners 42\.0 mm apart",
+    ):
+        LOAD({"scan": scan_of(with_forms(tmp_path / "scan.nii", far, grid))})
+    assert LOAD({"scan": scan_of(with_forms(tmp_path / "scan.nii", near, grid))})["image"].shape == (1, 30, 30, 30)
+    image = scan_of(with_forms(tmp_path / "scan.nii", grid, grid))
+    label = with_forms(tmp_path / "label.nii", grid, far)
+    with pytest.raises(PreprocessingError, match=r"label\.nii: sform .* and qform .* place its corners 42\.0 mm apart"):
+        LOAD({"scan": replace(image, healthy=False, lesion=label)})
+
+
+@pytest.mark.parametrize(("degrees", "refused"), [(4.0, False), (12.0, True)])
+def test_skewed_axes_are_refused(tmp_path: Path, degrees: float, refused: bool) -> None:
+    affine = np.diag([4.0, 4, 4, 1])
+    affine[1:3, 2] = 4 * np.sin(np.radians(degrees)), 4 * np.cos(np.radians(degrees))
+    scan = scan_of(write(tmp_path / "scan.nii", noise(30, 30, 30), affine, (1, 0)))
+    if refused:
+        with pytest.raises(
+            PreprocessingError, match=r"scan\.nii: two voxel axes are 12\.0° off a right angle; at most 5"
+        ):
+            LOAD({"scan": scan})
+    else:
+        np.testing.assert_allclose(np.asarray(LOAD({"scan": scan})["image"].affine), affine, atol=1e-6)
+
+
+def magnitude(largest: float) -> np.ndarray:
+    """Most voxels dark, few bright, as a magnitude image has them."""
+    return (largest * noise(30, 30, 30).astype(np.float64) ** 8).astype(np.int64)
+
+
+def test_values_that_the_integer_type_cut_off_are_refused(tmp_path: Path) -> None:
+    cut = np.clip(magnitude(50000), None, 32767).astype(np.int16)
+    scan = scan_of(write(tmp_path / "scan.nii.gz", cut))
+    with pytest.raises(
+        PreprocessingError,
+        match=r"scan\.nii\.gz: overflow: 0\.0\d+ of the voxels are at the limit 32767 of int16; at most",
+    ):
+        LOAD({"scan": scan})
+    assert LOAD({"scan": replace(scan, modality="CT")})["checks"]["saturated"] == round((cut == 32767).mean(), 7)
+
+
+def test_values_that_wrapped_around_are_refused(tmp_path: Path) -> None:
+    wrapped = magnitude(40000).astype(np.int16)
+    assert wrapped.min() < -20000
+    scan = scan_of(write(tmp_path / "scan.nii.gz", wrapped))
+    with pytest.raises(
+        PreprocessingError,
+        match=r"overflow: 0\.\d+ of the voxels are below -16384, where int16 puts larger magnitudes; at most",
+    ):
+        LOAD({"scan": scan})
+    LOAD({"scan": replace(scan, modality="CT")})
+
+
+def scaled(path: Path) -> np.ndarray:
+    """Real values that NiBabel spreads over the whole range of int16, the background at its lower limit."""
+    values = np.where(noise(30, 30, 30) < 0.5, -3.5, 10 * noise(30, 30, 30))
+    image = nib.Nifti1Image(values, np.diag([4.0, 4, 4, 1]))
+    image.set_data_dtype(np.int16)
+    image.to_filename(path)
+    return values
+
+
+def test_small_negative_values_and_scaled_integers_are_no_overflow(tmp_path: Path) -> None:
+    ringing = magnitude(1500) - 20
+    LOAD({"scan": scan_of(write(tmp_path / "ringing.nii", ringing.astype(np.int16)))})
+    path = tmp_path / "scaled.nii"
+    values = scaled(path)
+    assert np.asarray(nib.load(path).dataobj.get_unscaled()).min() == -32768
+    np.testing.assert_allclose(LOAD({"scan": scan_of(path)})["image"][0].numpy(), values, atol=1e-3)
+
+
+def with_slope(path: Path, slope: float, intercept: float = 0) -> Path:
+    write(path, np.arange(27000, dtype=np.int16).reshape(30, 30, 30))
+    content = bytearray(path.read_bytes())
+    content[112:120] = np.array([slope, intercept], "<f4").tobytes()
+    path.write_bytes(content)
+    return path
+
+
+def test_slope_of_zero_means_unscaled_and_no_number_is_refused(tmp_path: Path) -> None:
+    stored = np.arange(27000).reshape(30, 30, 30)
+    np.testing.assert_array_equal(load_volume(with_slope(tmp_path / "zero.nii", 0, 7))[0], stored)
+    np.testing.assert_array_equal(load_volume(with_slope(tmp_path / "half.nii", 0.5, 7))[0], 0.5 * stored + 7)
+    for slope in (np.nan, np.inf):
+        with pytest.raises(PreprocessingError, match=rf"bad\.nii: scl_slope is {slope:g}; it must be a number"):
+            load_volume(with_slope(tmp_path / "bad.nii", slope))
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("gain", "refused"), [(45, False), (75, True)])
+def test_a_real_scan_that_wrapped_around_is_refused(
+    shared_data: Path, tmp_path: Path, gain: int, refused: bool
+) -> None:
+    image = nib.load(shared_data / "mslub_raw" / "patient01_study1_FLAIR.nii.gz")
+    stored = (gain * np.asarray(image.dataobj).astype(np.int64)).astype(np.int16)
+    scan = scan_of(write(tmp_path / "scan.nii.gz", stored, image.affine))
+    if refused:
+        with pytest.raises(PreprocessingError, match=r"overflow: 9\.8e-05 of the voxels are below -16384"):
+            LOAD({"scan": scan})
+    else:
+        assert LOAD({"scan": scan})["checks"]["wrapped"] == 0
+
+
+@pytest.mark.parametrize("tail", [b"", bytes(512), b"<html>503 Service Unavailable</html>"])
+def test_bytes_after_the_compressed_data_are_counted_and_ignored(tmp_path: Path, tail: bytes) -> None:
+    path = write(tmp_path / "scan.nii.gz", noise(30, 30, 30))
+    path.write_bytes(path.read_bytes() + tail)
+    data = LOAD({"scan": scan_of(path)})
+    assert data["checks"]["trailing_bytes"] == len(tail)
+    np.testing.assert_array_equal(data["image"][0].numpy(), noise(30, 30, 30))
+
+
+def test_streams_in_a_row_are_one_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii.gz", noise(30, 30, 30))
+    content = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(content[:5000]) + gzip.compress(content[5000:]))
+    data = LOAD({"scan": scan_of(path)})
+    np.testing.assert_array_equal(data["image"][0].numpy(), noise(30, 30, 30))
+    assert data["checks"]["trailing_bytes"] == 0
+
+
+def test_colours_are_refused(tmp_path: Path) -> None:
+    colours = np.zeros((30, 30, 30), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    with pytest.raises(PreprocessingError, match=r"shape \(30, 30, 30\) of void24 is not one 3-D volume of numbers"):
+        load_volume(write(tmp_path / "scan.nii", colours))
