@@ -31,7 +31,7 @@ def clock(device: str) -> float:
 class SliceBySlice(Restoration):
     """The same, but the energy of each slice is back-propagated by itself with `backward()`."""
 
-    def energy(self, restored: torch.Tensor, network: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def energy_and_gradient(self, restored: torch.Tensor, network: Any) -> tuple[torch.Tensor, torch.Tensor]:
         gradients = []
         with torch.enable_grad():
             leaf = restored.detach().requires_grad_()
@@ -60,7 +60,7 @@ def restoration(device: str, size: int, slices: int, steps: int) -> None:
     seconds, maps = {}, {}
     for name, (run, count) in runs.items():
         start = clock(device)
-        maps[name] = run()
+        maps[name] = run().map
         seconds[name] = (clock(device) - start) / count / (steps + 1)
     print(
         f"\nRestoration, {slices} slices of {size} px, {steps} steps, {device}, {torch.get_num_threads()} thread(s)\n"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pandas as pd
+import torch
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -29,4 +33,21 @@ def write_json(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
     temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_volume(path: Path, slices: torch.Tensor, affine: np.ndarray) -> None:
+    """Write slices [N, 1, H, W] as a NIfTI volume [H, W, N], under a temporary name first.
+
+    Args:
+        path: of the volume; folders are made.
+        slices: any number type; bool becomes 0 and 1.
+        affine: 4×4, voxel to world in mm (RAS), of the pseudo-volume's grid.
+    """
+    volume = slices[:, 0].permute(1, 2, 0).cpu().numpy()
+    if volume.dtype == bool:
+        volume = volume.astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    nib.save(nib.Nifti1Image(volume, affine), temporary)
     temporary.replace(path)

@@ -11,6 +11,7 @@ from ignite import distributed as idist
 from monai.engines import SupervisedTrainer
 from torch import nn
 
+from pipeline.contracts import Batch
 from pipeline.errors import PipelineError
 from pipeline.losses.adversarial import Pairing, StandardGAN, WassersteinGP, image_pair
 from pipeline.precision import autocast
@@ -67,22 +68,23 @@ class AdversarialTrainer(SupervisedTrainer):
         self.critic_steps = critic_steps
         self.precision = precision
 
-    def _iteration(self, engine: Any, batchdata: dict[str, torch.Tensor]) -> dict:
-        inputs, batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs)
-        steps = [self._critic_step(inputs, batch) for _ in range(self.critic_steps)]
+    def _iteration(self, engine: SupervisedTrainer, batchdata: dict[str, torch.Tensor]) -> dict:
+        prepared = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs)
+        inputs, batch, args, kwargs = prepared if len(prepared) == 4 else (*prepared, (), {})
+        steps = [self._critic_step(batch, inputs, *args, **kwargs) for _ in range(self.critic_steps)]
         output = self._network_step(engine, batchdata)
         output["terms"] = {name: torch.stack([step[name] for step in steps]).mean() for name in steps[0]}
         return output
 
-    def _network_step(self, engine: Any, batchdata: dict[str, torch.Tensor]) -> dict:
+    def _network_step(self, engine: SupervisedTrainer, batchdata: dict[str, torch.Tensor]) -> dict:
         with without_gradients(self.critic):
             return super()._iteration(engine, batchdata)
 
-    def _critic_step(self, inputs: torch.Tensor, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+    def _critic_step(self, batch: Batch, inputs: torch.Tensor, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
         self.network.train()
         self.critic.train()
         with torch.no_grad():
-            real, fake = self.pairing(self.inferer(inputs, self.network), batch)
+            real, fake = self.pairing(self.inferer(inputs, self.network, *args, **kwargs), batch)
         self.critic_optimizer.zero_grad(set_to_none=True)
         with autocast(self.precision, inputs.device):
             terms = self.game.critic_terms(self.critic, real, fake)

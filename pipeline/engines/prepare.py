@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from ignite import distributed as idist
 from monai.engines import PrepareBatch
 
+from pipeline.contracts import Batch
 from pipeline.errors import PipelineError
 
 
@@ -20,7 +21,7 @@ class PrepareSlices(PrepareBatch):
             image itself.
     """
 
-    def __init__(self, corruption: Callable[[dict[str, Any]], torch.Tensor] | None = None) -> None:
+    def __init__(self, corruption: Callable[[Batch], torch.Tensor] | None = None) -> None:
         self.corruption = corruption
 
     def __call__(
@@ -29,11 +30,12 @@ class PrepareSlices(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, dict[str, Any]]:
-        tensors = {
+    ) -> tuple[torch.Tensor, Batch]:
+        moved = {
             key: value.to(device=device, non_blocking=non_blocking) if isinstance(value, torch.Tensor) else value
             for key, value in batchdata.items()
         }
+        tensors = cast(Batch, moved)
         return (self.corruption(tensors) if self.corruption else tensors["image"]), tensors
 
 

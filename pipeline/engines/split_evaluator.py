@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from ignite import distributed as idist
 from ignite.handlers import ProgressBar
-from monai.engines import SupervisedEvaluator
-from monai.inferers import Inferer
+from monai.engines import IterationEvents, SupervisedEvaluator
 from torch import nn
 
+from pipeline.contracts import MapInferer
 from pipeline.data import SliceDataset, scan_loader
 from pipeline.engines.prepare import PrepareSlices
+from pipeline.inferers import Scorer
 
 
 def split_evaluator(
@@ -21,7 +22,7 @@ def split_evaluator(
     split: str,
     erosion_mm: float,
     network: nn.Module,
-    inferer: Inferer,
+    inferer: Scorer | MapInferer,
     device: torch.device,
     handlers: Sequence[Any] = (),
     erosion_px: int | None = None,
@@ -29,10 +30,12 @@ def split_evaluator(
 ) -> SupervisedEvaluator:
     """Evaluator whose iterations are scans: `state.batch` holds all slices of one, `state.output["pred"]` its map.
 
+    What else the inferer found is in `state.output` too: `reconstruction` and `objective`, see Scored.
+
     Args:
         dataset_dir, split, erosion_mm, erosion_px: see SliceDataset.
         network: in evaluation mode; ignored by inferers that need none.
-        inferer: `(slices [N, 1, H, W], network) -> anomaly map [N, 1, H, W]`.
+        inferer: `(slices [N, 1, H, W], network) -> Scored`.
         handlers: objects with `attach(engine)`.
         subjects: the scans of these alone; None: all of the split.
     """
@@ -41,11 +44,19 @@ def split_evaluator(
         device=device,
         val_data_loader=scan_loader(dataset, subjects=subjects),
         network=network,
-        inferer=inferer,
+        inferer=inferer if isinstance(inferer, Scorer) else Scorer(inferer),
         prepare_batch=PrepareSlices(),
         decollate=False,
         val_handlers=list(handlers),
     )
+    evaluator.add_event_handler(IterationEvents.FORWARD_COMPLETED, unpack_scored)
     if idist.get_rank() == 0:
         ProgressBar(desc=split, persist=True).attach(evaluator)
     return evaluator
+
+
+def unpack_scored(engine: SupervisedEvaluator) -> None:
+    """Spread what the inferer returned over `state.output`: MONAI's handlers expect a tensor as `pred`."""
+    output: Any = engine.state.output
+    scored = output["pred"]
+    output |= {"pred": scored.map, "reconstruction": scored.reconstruction, "objective": scored.objective}

@@ -1,9 +1,9 @@
 """When, never how: ignite handlers of training, calibration and evaluation."""
 
 from pipeline.handlers.calibrate import Calibrate
-from pipeline.handlers.card import protocol_card
 from pipeline.handlers.checkpoint import ResumableCheckpoint
 from pipeline.handlers.constraint_schedule import ConstraintSchedule
+from pipeline.handlers.criteria import HealthyObjective, LabelledPrecision
 from pipeline.handlers.follow_maps import FollowMaps
 from pipeline.handlers.held_out import HeldOutTerms
 from pipeline.handlers.maps import MapWriter
@@ -13,7 +13,6 @@ from pipeline.handlers.results import Results
 from pipeline.handlers.score_histogram import ScoreHistogramHandler
 from pipeline.handlers.tissue_maps import TissueMaps
 from pipeline.handlers.training_log import TrainingLog
-from pipeline.handlers.tuning import HealthyObjective, LabelledPrecision, Tuning
 
 __all__ = [
     "Calibrate",
@@ -30,6 +29,4 @@ __all__ = [
     "ScoreHistogramHandler",
     "TissueMaps",
     "TrainingLog",
-    "Tuning",
-    "protocol_card",
 ]

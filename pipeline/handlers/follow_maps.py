@@ -12,6 +12,7 @@ from ignite.engine import Engine, Events
 from monai.data import DataLoader
 
 from pipeline.attention import STAGES, activation_map, grad_cam, min_max
+from pipeline.contracts import EncoderInTraining
 from pipeline.data import ScanBatches, SliceDataset
 from pipeline.files import write_epoch
 from pipeline.losses import spatial_entropy
@@ -38,7 +39,7 @@ class FollowMaps:
     def __init__(
         self,
         path: str,
-        network: Any,
+        network: EncoderInTraining,
         dataset: SliceDataset,
         device: torch.device,
         scans: int = 8,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
+from monai.engines import SupervisedEvaluator
 
+from pipeline.contracts import Batch, Drawn
 from pipeline.inferers.chunks import CHUNK
 from pipeline.metrics.distributed import gather_rows
 
+DrawnT = TypeVar("DrawnT", bound=Drawn)
 
-class HeldOutTerms:
+
+class HeldOutTerms(Generic[DrawnT]):
     """`figures()`: `held_out_l1` and `held_out_kl`, means over the slices of the split that it is attached to.
 
     Neither depends on its weight, so that runs with different weights can be compared. A scan that several ranks have
@@ -23,7 +27,7 @@ class HeldOutTerms:
         latent: `(output, batch) -> [N]`, KL of each image, see `ImageObjective`. chunk: slices at work at a time.
     """
 
-    def __init__(self, latent: Callable[[Any, dict[str, Any]], torch.Tensor], chunk: int = CHUNK) -> None:
+    def __init__(self, latent: Callable[[DrawnT, Batch], torch.Tensor], chunk: int = CHUNK) -> None:
         self.latent = latent
         self.chunk = chunk
         self.scans: dict[str, torch.Tensor] = {}
@@ -39,13 +43,14 @@ class HeldOutTerms:
         return {"held_out_l1": float(l1), "held_out_kl": float(kl)}
 
     @torch.no_grad()
-    def _add(self, engine: Any) -> None:
-        batch = engine.state.output["label"]
+    def _add(self, engine: SupervisedEvaluator) -> None:
+        output: Any = engine.state.output
+        batch = output["label"]
         places = torch.arange(len(batch["image"])).split(self.chunk)
-        parts = [self._terms(engine.network, {key: batch[key][at] for key in ("image", "z")}) for at in places]
+        parts = [self._terms(engine.network, Batch(image=batch["image"][at], z=batch["z"][at])) for at in places]
         self.scans[batch["scan"][0]] = torch.cat(parts, dim=1).cpu().double()
 
-    def _terms(self, network: Any, part: dict[str, Any]) -> torch.Tensor:
+    def _terms(self, network: Callable[[torch.Tensor], DrawnT], part: Batch) -> torch.Tensor:
         """L1 and KL of each slice, [2, n]."""
         output = network(part["image"])
         l1 = (part["image"] - output.reconstruction.float()).abs().flatten(1).mean(dim=1)

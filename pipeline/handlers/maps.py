@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
-import torch
 from ignite.engine import Engine, Events
 
 from pipeline.data import scan_affine
-
-
-def write_volume(path: Path, slices: torch.Tensor, affine: np.ndarray) -> None:
-    """Write slices [N, 1, H, W] as a NIfTI volume [H, W, N], under a temporary name first.
-
-    Args:
-        affine: 4×4, voxel to world in mm (RAS), of the pseudo-volume's grid.
-    """
-    volume = slices[:, 0].permute(1, 2, 0).cpu().numpy()
-    if volume.dtype == bool:
-        volume = volume.astype(np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    nib.save(nib.Nifti1Image(volume, affine), temporary)
-    temporary.replace(path)
+from pipeline.files import write_volume
 
 
 class MapWriter:

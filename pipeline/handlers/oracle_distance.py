@@ -45,8 +45,9 @@ class OracleDistance:
         )
         return {f"{name}@oracle": float(value) for name, value in distances.mean().items()}
 
-    def _add(self, engine: Any) -> None:
-        self.scans.append(engine.state.output["label"]["scan"][0])
+    def _add(self, engine: Engine) -> None:
+        output: Any = engine.state.output
+        self.scans.append(output["label"]["scan"][0])
 
     def _distance(self, scan: str, threshold: float) -> SurfaceDistance:
         paths = [self.maps / f"{scan}_anomaly.nii.gz"]

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
+from monai.engines import SupervisedEvaluator
 
 from pipeline.data import scan_affine
-from pipeline.handlers.maps import write_volume
+from pipeline.files import write_volume
 from pipeline.inferers.chunks import CHUNK, by_chunks
 from pipeline.metrics.distributed import gather_rows
 from pipeline.metrics.reconstruction import reconstruction_error
@@ -20,7 +21,7 @@ class Reconstructions:
     """Writes `output_dir/maps/<scan>_reconstruction.nii.gz`; `figures()` are SSIM and L1 of the healthy test scans.
 
     Both are means over the slices; L1 is that of the support. The reconstruction is the image that the map is the
-    residual of, as the inferer left it (`last_drawn`); where it leaves none, the network is asked for its
+    residual of, as the inferer returned it; where it returns none, the network is asked for its
     `reconstruction` at the mean of its latent space.
 
     Args:
@@ -45,20 +46,17 @@ class Reconstructions:
         return {"healthy_ssim": _mean(ssim), "healthy_l1": _mean(l1)}
 
     @torch.no_grad()
-    def _add(self, engine: Any) -> None:
-        batch = engine.state.output["label"]
+    def _add(self, engine: SupervisedEvaluator) -> None:
+        output: Any = engine.state.output
+        batch = output["label"]
         item = self.items[batch["scan"][0]]
-        drawn = self._drawn(engine, batch["image"])
+        drawn = output["reconstruction"]
+        if drawn is None:
+            drawn = by_chunks(lambda part: engine.network(part).reconstruction.float(), batch["image"], self.chunk)
         write_volume(self.maps / f"{item['id']}_reconstruction.nii.gz", drawn, scan_affine(self.manifest, item))
         if item["healthy"]:
             error = reconstruction_error(drawn, batch["image"], batch["support"])
             self.healthy[item["id"]] = error.ssim.tolist(), error.l1[error.l1.isfinite()].tolist()
-
-    def _drawn(self, engine: Any, image: torch.Tensor) -> torch.Tensor:
-        drawn: torch.Tensor | None = getattr(engine.inferer, "last_drawn", None)
-        if drawn is None:
-            return by_chunks(lambda part: engine.network(part).reconstruction.float(), image, self.chunk)
-        return drawn
 
 
 def _mean(values: list[float]) -> float:

@@ -11,26 +11,15 @@ import pandas as pd
 import torch
 from ignite import distributed as idist
 from ignite.engine import Engine, Events
+from monai.engines import SupervisedEvaluator
 from nibabel.processing import resample_from_to
 
 from pipeline.data import scan_affine
-from pipeline.files import write_csv
-from pipeline.handlers.maps import write_volume
+from pipeline.files import write_csv, write_volume
 from pipeline.inferers.chunks import CHUNK, by_chunks
 from pipeline.metrics.distributed import gather_rows
+from pipeline.metrics.tissues import TISSUES, tissue_dice
 from pipeline.prior import CLASSES, ShapePrior
-
-TISSUES = CLASSES[:3]
-
-
-def tissue_dice(found: torch.Tensor, expected: torch.Tensor) -> dict[str, float]:
-    """Dice of each tissue of two label volumes (numbers as `CLASSES`); nan where neither has it."""
-    figures = {}
-    for label, name in enumerate(TISSUES):
-        a, b = found == label, expected == label
-        total = int(a.sum() + b.sum())
-        figures[f"dice_{name}"] = 2 * int((a & b).sum()) / total if total else float("nan")
-    return figures
 
 
 class TissueMaps:
@@ -75,8 +64,9 @@ class TissueMaps:
         return {f"tissue_{key}@{name}": float(row[key]) for name, row in means.iterrows() for key in means.columns}
 
     @torch.no_grad()
-    def _add(self, engine: Any) -> None:
-        batch = engine.state.output["label"]
+    def _add(self, engine: SupervisedEvaluator) -> None:
+        output: Any = engine.state.output
+        batch = output["label"]
         item = self.items[batch["scan"][0]]
         maps = by_chunks(lambda part: engine.network(part).mu.float().cpu(), batch["image"], self.chunk)
         affine = scan_affine(self.manifest, item)

@@ -10,10 +10,11 @@ import torch
 from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
+from torch import nn
 
 from pipeline.errors import PipelineError
 from pipeline.files import write_epoch
-from pipeline.losses import Objective
+from pipeline.losses import BatchLoss
 
 
 class TrainingLog:
@@ -21,14 +22,15 @@ class TrainingLog:
 
     Args:
         path: CSV with the columns epoch, loss and the terms of the objective.
-        objective: the loss, whose `terms` are read after every iteration; those of `state.output["terms"]` are added.
+        objective: the loss; the `terms` of a BatchLoss are read after every iteration, those of `state.output["terms"]`
+            are added.
         title: shown beside the progress bar.
 
     Raises:
         PipelineError: at the end of an epoch with a loss that is not finite, before anything of it is written.
     """
 
-    def __init__(self, path: str, objective: Objective, title: str = "train") -> None:
+    def __init__(self, path: str, objective: nn.Module, title: str = "train") -> None:
         self.path = Path(path)
         self.objective = objective
         self.title = title
@@ -44,7 +46,8 @@ class TrainingLog:
 
     def _add(self, engine: Engine) -> None:
         output: Any = engine.state.output
-        values = {"loss": output["loss"], **self.objective.terms, **output.get("terms", {})}
+        terms = self.objective.terms if isinstance(self.objective, BatchLoss) else {}
+        values = {"loss": output["loss"], **terms, **output.get("terms", {})}
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value.detach()
 

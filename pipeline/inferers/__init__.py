@@ -5,7 +5,7 @@ from pipeline.inferers.generator import EncodeToFixedGenerator, Generate
 from pipeline.inferers.intensity import HistogramRank, Intensity
 from pipeline.inferers.monte_carlo import MonteCarlo
 from pipeline.inferers.precision import Forward
-from pipeline.inferers.probability import Probability
+from pipeline.inferers.probability import NetworkMap, Probability
 from pipeline.inferers.residual import FeatureResidual, GradientWeightedResidual, Residual
 from pipeline.inferers.restoration import Restoration
 from pipeline.inferers.scorer import Scorer
@@ -22,6 +22,7 @@ __all__ = [
     "Intensity",
     "LatentGradCAM",
     "MonteCarlo",
+    "NetworkMap",
     "Probability",
     "Residual",
     "Restoration",

@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
+from pipeline.contracts import Generator
 from pipeline.inferers.precision import Forward
 from pipeline.networks.autoencoder import AutoencoderOutput
+from pipeline.networks.gan import FAnoGAN
 from pipeline.precision import autocast
 
 
-class Generate(Forward):
-    """Images from the prior: decodes `z ~ N(0, I)`, as many as there are inputs; the inputs are not looked at."""
+@dataclass(frozen=True)
+class Generate:
+    """Images from the prior: decodes `z ~ N(0, I)`, as many as there are inputs; the inputs are not looked at.
 
-    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> Any:
-        z = torch.randn(len(inputs), network.to_mu.out_features, device=inputs.device)
+    Args:
+        precision: of the network, see Forward.
+    """
+
+    precision: str = "auto"
+
+    def __call__(self, inputs: torch.Tensor, network: Generator) -> AutoencoderOutput:
+        """The generated images, and the latent vectors that they were drawn from."""
+        z = torch.randn(len(inputs), network.latent_size, device=inputs.device)
         with autocast(self.precision, inputs.device):
             return AutoencoderOutput(network.decode(z), z, None, ())
 
 
-class EncodeToFixedGenerator(Forward):
-    """Forward pass that trains the encoder alone: generator and critic are fixed, in evaluation mode."""
+@dataclass(frozen=True)
+class EncodeToFixedGenerator:
+    """Forward pass that trains the encoder alone: generator and critic are fixed, in evaluation mode.
 
-    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> Any:
+    Args:
+        precision: of the network, see Forward.
+    """
+
+    precision: str = "auto"
+
+    def __call__(self, inputs: torch.Tensor, network: FAnoGAN) -> AutoencoderOutput:
+        """What the network draws of `inputs` [N, 1, H, W]."""
         network.fix_generator()
-        return super().__call__(inputs, network, *args, **kwargs)
+        return Forward(self.precision)(inputs, network)

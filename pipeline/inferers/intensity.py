@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from monai.inferers import Inferer
 from monai.networks.layers import GaussianFilter
 
+from pipeline.contracts import Scored
 from pipeline.errors import PipelineError, check_choice
 
 SCOPES = ("volume", "slice")
 
 
-class Intensity(Inferer):
+@dataclass(frozen=True)
+class Intensity:
     """The image itself: what a plain threshold sees ("Thresh." of Bercea et al. 2022)."""
 
-    def __call__(self, inputs: torch.Tensor, network: Any = None, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def __call__(self, inputs: torch.Tensor, network: object = None) -> Scored:
         """The slices `inputs` [N, 1, H, W], unchanged."""
-        return inputs
+        return Scored(inputs)
 
 
-class HistogramRank(Inferer):
+@dataclass(frozen=True)
+class HistogramRank:
     """Histogram equalisation over the brain (Meissen et al. 2021): `F(v) = #{brain ≤ v} / #brain`.
 
     The brain is where the image is positive; elsewhere the map is 0. A Gaussian before the ranking is normalised
@@ -36,16 +38,16 @@ class HistogramRank(Inferer):
         PipelineError: negative sigma, or another scope.
     """
 
-    def __init__(self, sigma_mm: float = 0.0, spacing_mm: float = 1.0, scope: str = "volume") -> None:
-        super().__init__()
-        if sigma_mm < 0:
-            raise PipelineError(f"sigma_mm must be ≥ 0, got {sigma_mm}")
-        check_choice("scope", scope, SCOPES)
-        self.sigma_mm = sigma_mm
-        self.spacing_mm = spacing_mm
-        self.scope = scope
+    sigma_mm: float = 0.0
+    spacing_mm: float = 1.0
+    scope: str = "volume"
 
-    def __call__(self, inputs: torch.Tensor, network: Any = None, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def __post_init__(self) -> None:
+        if self.sigma_mm < 0:
+            raise PipelineError(f"sigma_mm must be ≥ 0, got {self.sigma_mm}")
+        check_choice("scope", self.scope, SCOPES)
+
+    def __call__(self, inputs: torch.Tensor, network: object = None) -> Scored:
         """Ranks [N, 1, H, W] in [0, 1] of one volume's slices `inputs` [N, 1, H, W]."""
         brain = inputs > 0
         values = inputs
@@ -53,8 +55,8 @@ class HistogramRank(Inferer):
             smooth = GaussianFilter(2, self.sigma_mm / self.spacing_mm).to(inputs.device)
             values = smooth(inputs) / smooth(brain.float()).clamp_min(1e-6)
         if self.scope == "volume":
-            return _rank(values, brain)
-        return torch.cat([_rank(*pair) for pair in zip(values.split(1), brain.split(1), strict=True)])
+            return Scored(_rank(values, brain))
+        return Scored(torch.cat([_rank(*pair) for pair in zip(values.split(1), brain.split(1), strict=True)]))
 
 
 def _rank(values: torch.Tensor, brain: torch.Tensor) -> torch.Tensor:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from monai.inferers import Inferer
 from torch import nn
 
+from pipeline.contracts import Scored
 from pipeline.errors import PipelineError, check_choice
 from pipeline.precision import autocast
 
@@ -30,46 +30,41 @@ def active_dropout(network: nn.Module) -> Iterator[int]:
             layer.train(training)
 
 
-class MonteCarlo(Inferer):
+@dataclass(frozen=True)
+class MonteCarlo:
     """Mean or standard deviation of `|x − x̂|` over passes with dropout active (Pawlowski et al. 2018).
 
     Both are updated pass by pass (Chan et al. 1983), so memory does not grow with `passes`.
 
     Args:
-        passes: ≥ 2. statistic: `mean` or `std` (n − 1 in the denominator).
+        passes: ≥ 2.
+        statistic: `mean` or `std` (n − 1 in the denominator).
         sample: whether each pass also samples the latent vector; needs a network that takes `sample`.
-        images: slices × passes in one forward pass. seed: of the draws; the caller's random state is left alone.
+        images: slices × passes in one forward pass.
+        seed: of the draws; the caller's random state is left alone.
         precision: of the network, see Forward.
 
     Raises:
         PipelineError: fewer than two passes, another statistic, or a network that answers the same each time.
     """
 
-    def __init__(
-        self,
-        passes: int = 100,
-        statistic: str = "mean",
-        sample: bool = False,
-        images: int = 32,
-        seed: int = 0,
-        precision: str = "fp32",
-    ) -> None:
-        super().__init__()
-        if passes < 2:
-            raise PipelineError(f"Monte-Carlo inference needs at least 2 passes, got {passes}")
-        check_choice("statistic", statistic, STATISTICS)
-        self.passes = passes
-        self.statistic = statistic
-        self.sample = sample
-        self.images = images
-        self.seed = seed
-        self.precision = precision
+    passes: int = 100
+    statistic: str = "mean"
+    sample: bool = False
+    images: int = 32
+    seed: int = 0
+    precision: str = "fp32"
 
-    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Map [N, 1, H, W] of the slices `inputs` [N, 1, H, W] in [0, 1]."""
-        return self.moments(inputs, network)[STATISTICS.index(self.statistic)]
+    def __post_init__(self) -> None:
+        if self.passes < 2:
+            raise PipelineError(f"Monte-Carlo inference needs at least 2 passes, got {self.passes}")
+        check_choice("statistic", self.statistic, STATISTICS)
 
-    def moments(self, inputs: torch.Tensor, network: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, inputs: torch.Tensor, network: nn.Module) -> Scored:
+        """Map of the slices `inputs` [N, 1, H, W] in [0, 1]; the network returns `logits`."""
+        return Scored(self.moments(inputs, network)[STATISTICS.index(self.statistic)])
+
+    def moments(self, inputs: torch.Tensor, network: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation maps, each [N, 1, H, W]."""
         devices = [inputs.device] if inputs.device.type == "cuda" else []
         with torch.random.fork_rng(devices), active_dropout(network) as layers:
@@ -80,7 +75,7 @@ class MonteCarlo(Inferer):
         means, deviations = zip(*parts, strict=True)
         return torch.cat(means), torch.cat(deviations)
 
-    def _moments(self, image: torch.Tensor, network: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def _moments(self, image: torch.Tensor, network: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
         mean, squares = torch.zeros_like(image), torch.zeros_like(image)
         done = 0
         while done < self.passes:
@@ -93,7 +88,7 @@ class MonteCarlo(Inferer):
             done += now
         return mean, (squares / (self.passes - 1)).sqrt()
 
-    def _residuals(self, image: torch.Tensor, network: Any, passes: int) -> torch.Tensor:
+    def _residuals(self, image: torch.Tensor, network: nn.Module, passes: int) -> torch.Tensor:
         """Absolute residuals [passes, n, 1, H, W]."""
         stack = image.repeat(passes, 1, 1, 1)
         with autocast(self.precision, stack.device):

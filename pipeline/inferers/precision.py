@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
-from monai.inferers import SimpleInferer
 
 from pipeline.precision import autocast
 
+OutputT = TypeVar("OutputT")
 
-class Forward(SimpleInferer):
+
+@dataclass(frozen=True)
+class Forward:
     """One forward pass under autocast, channels last; losses and metrics stay outside it, in float32.
 
     MONAI's own `amp` opens autocast for CUDA only, hence this inferer. Numbers of `bf16` and `fp32` differ.
+
+    Args:
+        precision: `auto`, `bf16` or `fp32`, see `pipeline.precision`.
     """
 
-    def __init__(self, precision: str = "auto") -> None:
-        super().__init__()
-        self.precision = precision
+    precision: str = "auto"
 
-    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, inputs: torch.Tensor, network: Callable[..., OutputT], *args: Any, **kwargs: Any) -> OutputT:
+        """What the network returns for `inputs` [N, C, H, W]; further arguments go to it."""
         with autocast(self.precision, inputs.device):
             return network(inputs.contiguous(memory_format=torch.channels_last), *args, **kwargs)

@@ -1,26 +1,40 @@
-"""Maps of networks that were told what a lesion is."""
+"""Maps of networks whose own output is the map."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from monai.inferers import Inferer
 
-from pipeline.inferers.chunks import by_chunks
+from pipeline.contracts import Detector, Scored
+from pipeline.inferers.chunks import CHUNK, by_chunks
 
 
-class Probability(Inferer):
+@dataclass(frozen=True)
+class Probability:
     """`sigmoid(network(x))`, the probability of a lesion, in [0, 1].
 
     Args:
-        chunk: slices at work at a time.
+        chunk: slices at work at a time; None: all.
     """
 
-    def __init__(self, chunk: int | None = 32) -> None:
-        super().__init__()
-        self.chunk = chunk
+    chunk: int | None = CHUNK
 
-    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Map [N, 1, H, W] of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
-        return by_chunks(lambda part: network(part).float().sigmoid(), inputs, self.chunk)
+    def __call__(self, inputs: torch.Tensor, network: Detector) -> Scored:
+        """Map of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
+        return Scored(by_chunks(lambda part: network(part).float().sigmoid(), inputs, self.chunk))
+
+
+@dataclass(frozen=True)
+class NetworkMap:
+    """`network(x)`: the network returns the map itself, [N, 1, H, W].
+
+    Args:
+        chunk: slices at work at a time; None: all.
+    """
+
+    chunk: int | None = CHUNK
+
+    def __call__(self, inputs: torch.Tensor, network: Detector) -> Scored:
+        """Map of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
+        return Scored(by_chunks(lambda part: network(part).float(), inputs, self.chunk))

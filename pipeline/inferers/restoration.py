@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from monai.inferers import Inferer
+from torch import nn
 from torch.nn.functional import pad
 
-from pipeline.inferers.chunks import by_chunks
-from pipeline.inferers.residual import residual_part
+from pipeline.contracts import Scored
+from pipeline.inferers.chunks import CHUNK, scored_by_chunks
+from pipeline.inferers.residual import PARTS, check_part
 from pipeline.losses.reconstruction import negative_elbo
 from pipeline.precision import autocast
 
@@ -54,20 +56,24 @@ class Restored(NamedTuple):
     objective: torch.Tensor
 
 
-class Restoration(Inferer):
+@dataclass(frozen=True)
+class Restoration:
     """`|x − x̃|`, x̃ the restored image (You et al. 2019; Chen et al. 2020), all slices of a chunk side by side.
 
     x̃ descends `J(x̃) = L_R(x̃) + KL(x̃) + λ_TV TV(x − x̃)` from x by proximal gradient steps, clipped to [0, 1]: a
     gradient step on the first two terms, then `denoise` on the difference, as TV has no gradient where it matters.
     Each image has its own step: a trial that does not lower J of an image is discarded and its step halved, else its
     step grows by half. So J never rises, whatever the step to start with, and one step costs one forward and backward
-    pass. `last_drawn` is x̃ of the latest call, `last_objective` the mean of its J.
+    pass.
 
     Args:
-        steps: trials. step: to start with. tv_weight: λ_TV ≥ 0, high values keep the restored image near the image.
+        steps: trials.
+        step: to start with.
+        tv_weight: λ_TV ≥ 0, high values keep the restored image near the image.
         relative: subtract the entropy of x̃ from L_R. The cross entropy is linear in its target, so without this the
             descent drives a pixel to 0 or 1 rather than to its reconstruction.
-        chunk: slices at work at a time. precision: of the network, see Forward.
+        chunk: slices at work at a time; None: all.
+        precision: of the network, see Forward.
         energy: `(output, image) -> [N]` in place of `L_R + KL`, for networks with another one.
         part: of `x − x̃`, see Residual.
 
@@ -75,43 +81,27 @@ class Restoration(Inferer):
         PipelineError: another part.
     """
 
-    def __init__(
-        self,
-        steps: int = 100,
-        step: float = 0.01,
-        tv_weight: float = 1.0,
-        relative: bool = False,
-        chunk: int | None = 32,
-        precision: str = "fp32",
-        energy: Callable[[Any, torch.Tensor], torch.Tensor] = negative_elbo,
-        part: str = "absolute",
-    ) -> None:
-        super().__init__()
-        self.steps = steps
-        self.step = step
-        self.tv_weight = tv_weight
-        self.relative = relative
-        self.chunk = chunk
-        self.precision = precision
-        self.energy_of = energy
-        self.part = residual_part(part)
-        self.last_objective = float("nan")
-        self.last_drawn: torch.Tensor | None = None
+    steps: int = 100
+    step: float = 0.01
+    tv_weight: float = 1.0
+    relative: bool = False
+    chunk: int | None = CHUNK
+    precision: str = "fp32"
+    energy: Callable[..., torch.Tensor] = negative_elbo
+    part: str = "absolute"
 
-    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Map [N, 1, H, W] of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
-        objectives: list[torch.Tensor] = []
+    def __post_init__(self) -> None:
+        check_part(self.part)
 
-        def restored(image: torch.Tensor) -> torch.Tensor:
-            found = self.restore(image, network)
-            objectives.append(found.objective[-1])
-            return found.image
+    def __call__(self, inputs: torch.Tensor, network: nn.Module) -> Scored:
+        """Map, x̃ and its J of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
+        return scored_by_chunks(lambda image: self._score(image, network), inputs, self.chunk)
 
-        self.last_drawn = by_chunks(restored, inputs, self.chunk)
-        self.last_objective = float(torch.cat(objectives).mean())
-        return self.part(inputs - self.last_drawn)
+    def _score(self, image: torch.Tensor, network: nn.Module) -> Scored:
+        restored = self.restore(image, network)
+        return Scored(PARTS[self.part](image - restored.image), restored.image, restored.objective[-1])
 
-    def restore(self, image: torch.Tensor, network: Any) -> Restored:
+    def restore(self, image: torch.Tensor, network: nn.Module) -> Restored:
         """Restore images [N, 1, H, W] in [0, 1]."""
         current = image.detach().clone()
         objective, gradient = self._objective(current, image, network)
@@ -128,20 +118,20 @@ class Restoration(Inferer):
         return Restored(current, torch.stack(trace))
 
     def _objective(
-        self, restored: torch.Tensor, image: torch.Tensor, network: Any
+        self, restored: torch.Tensor, image: torch.Tensor, network: nn.Module
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """J of each image [N], and the gradient [N, 1, H, W] of J without TV."""
-        energy, gradient = self.energy(restored, network)
+        energy, gradient = self.energy_and_gradient(restored, network)
         if self.relative:
             energy = energy - bernoulli_entropy(restored)
             gradient = gradient + torch.logit(restored, eps=1e-4)
         return energy + self.tv_weight * total_variation(image - restored), gradient
 
-    def energy(self, restored: torch.Tensor, network: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def energy_and_gradient(self, restored: torch.Tensor, network: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
         """The energy of each image [N], and its gradient [N, 1, H, W]: one backward pass, as no image sees another."""
         with torch.enable_grad():
             leaf = restored.detach().requires_grad_()
             with autocast(self.precision, leaf.device):
                 output = network(leaf)
-            energy = self.energy_of(output, leaf)
+            energy = self.energy(output, leaf)
             return energy.detach(), torch.autograd.grad(energy.sum(), leaf)[0]

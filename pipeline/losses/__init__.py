@@ -10,6 +10,7 @@ from pipeline.losses.adversarial import (
     image_pair,
     latent_pair,
 )
+from pipeline.losses.batch_loss import BatchLoss, training_loss
 from pipeline.losses.constraints import ActivationEntropy, SizeConstraint, spatial_entropy
 from pipeline.losses.image import ImageEnergy, ImageObjective, mean_total_variation, perceptual_distance
 from pipeline.losses.mixture import MixtureKL
@@ -21,6 +22,7 @@ from pipeline.losses.supervised import LabelLoss
 
 __all__ = [
     "ActivationEntropy",
+    "BatchLoss",
     "FoolCritic",
     "ImageEnergy",
     "ImageObjective",
@@ -47,4 +49,5 @@ __all__ = [
     "perceptual_distance",
     "spatial_entropy",
     "summed_bce",
+    "training_loss",
 ]

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from pipeline.networks.autoencoder import AutoencoderOutput
+from pipeline.contracts import Batch, Drawn, Latent, LatentImage
+from pipeline.losses.batch_loss import BatchLoss
 from pipeline.networks.gan import ImageCritic
 
 Pair = tuple[torch.Tensor, torch.Tensor]
-Pairing = Callable[[AutoencoderOutput, dict[str, Any]], Pair]
+Pairing = Callable[[LatentImage, Batch], Pair]
 Critic = Callable[[torch.Tensor], torch.Tensor]
 
 
-def image_pair(output: AutoencoderOutput, batch: dict[str, Any]) -> Pair:
+def image_pair(output: Drawn, batch: Batch) -> Pair:
     """Real = the images of the batch; fake = what the network drew, both [N, 1, H, W] in [0, 1]."""
     return batch["image"], output.reconstruction.float()
 
 
-def latent_pair(output: AutoencoderOutput, batch: dict[str, Any]) -> Pair:
+def latent_pair(output: Latent, batch: Batch) -> Pair:
     """Real = draws from the prior N(0, I); fake = the encoded images, both [N, d]."""
     fake = output.mu.float()
     return torch.randn_like(fake), fake
@@ -68,7 +68,7 @@ def gradient_penalty(critic: Critic, real: torch.Tensor, fake: torch.Tensor) -> 
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 
-class FoolCritic(nn.Module):
+class FoolCritic(BatchLoss):
     """The generator's side of a game: `game.generator(critic(fake))`; a constraint of Objective, or a loss by itself.
 
     Args:
@@ -81,15 +81,14 @@ class FoolCritic(nn.Module):
         self.critic = critic
         self.game = game
         self.pairing = pairing
-        self.terms: dict[str, torch.Tensor] = {}
 
-    def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: LatentImage, batch: Batch) -> torch.Tensor:
         loss = self.game.generator(self.critic(self.pairing(output, batch)[1]))
         self.terms = {"generator": loss.detach()}
         return loss
 
 
-class LatentConsistency(nn.Module):
+class LatentConsistency(BatchLoss):
     """`mean_n ‖z_n − E(x̂_n)‖²`: a reconstruction is encoded where it came from (Chen & Konukoglu 2018).
 
     Args:
@@ -100,7 +99,7 @@ class LatentConsistency(nn.Module):
         super().__init__()
         self.encode = [network]  # in a list, so that the network is no part of the loss
 
-    def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: LatentImage, batch: Batch) -> torch.Tensor:
         network = self.encode[0]
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         before = [norm.momentum for norm in norms]
@@ -114,7 +113,7 @@ class LatentConsistency(nn.Module):
         return (output.mu.float() - again.float()).square().sum(dim=1).mean()
 
 
-class WeightedSum(nn.Module):
+class WeightedSum(BatchLoss):
     """`Σ weight · constraint(output, batch)`.
 
     Args:
@@ -126,12 +125,12 @@ class WeightedSum(nn.Module):
         self.constraints = nn.ModuleList(constraints)
         self.weights = weights
 
-    def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: LatentImage, batch: Batch) -> torch.Tensor:
         pairs = zip(self.weights, self.constraints, strict=True)
         return torch.stack([weight * constraint(output, batch) for weight, constraint in pairs]).sum()
 
 
-class IziLoss(nn.Module):
+class IziLoss(BatchLoss):
     """Loss of f-AnoGAN's encoder, `izi_f` (Schlegl et al. 2019): `mean (x − x̂)² + κ mean (f(x) − f(x̂))²`.
 
     Args:
@@ -142,9 +141,8 @@ class IziLoss(nn.Module):
         super().__init__()
         self.critic = critic
         self.kappa = kappa
-        self.terms: dict[str, torch.Tensor] = {}
 
-    def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: Drawn, batch: Batch) -> torch.Tensor:
         image, drawn = image_pair(output, batch)
         pixels = (image - drawn).square().mean()
         features = (self.critic.features(image) - self.critic.features(drawn)).square().mean()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from ignite import distributed as idist
 from torch import nn
@@ -16,9 +14,10 @@ from pipeline.attention import (
     activation_map,
     grad_cam,
 )
+from pipeline.contracts import Batch, Encoded
 from pipeline.errors import check_choice
+from pipeline.losses.batch_loss import BatchLoss
 from pipeline.losses.regions import REGIONS
-from pipeline.networks.autoencoder import AutoencoderOutput
 
 LEVELS = ("image", "pixel")
 
@@ -41,7 +40,7 @@ def spatial_entropy(attention: torch.Tensor, region: torch.Tensor) -> torch.Tens
     return -(log_p.exp() * log_p).masked_fill(outside, 0.0).sum(dim=1)
 
 
-class ActivationEntropy(nn.Module):
+class ActivationEntropy(BatchLoss):
     """`−mean_n H(activation map of image n over its brain)`: minimised, it spreads attention over the normal brain.
 
     Args:
@@ -66,13 +65,13 @@ class ActivationEntropy(nn.Module):
         self.activation = activation
         self.normalisation = normalisation
 
-    def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: Encoded, batch: Batch) -> torch.Tensor:
         size, features = batch["image"].shape[-2:], output.features[self.stage - 1]
         attention = activation_map(features, size, self.activation, self.normalisation)
         return -spatial_entropy(attention, REGIONS[self.region](batch)).mean()
 
 
-class SizeConstraint(nn.Module):
+class SizeConstraint(BatchLoss):
     """Attention shall cover the whole region: `Σ_n penalty(z_n)`, the constraint is `z ≤ 0`.
 
     `image`: `z_n = 1 − slack − mean(a_n)`, one constraint an image (Silva-Rodríguez 2022, Eqs. 3 and 5). `pixel`:
@@ -112,7 +111,7 @@ class SizeConstraint(nn.Module):
         self.weighting = weighting
         self.activation = activation
 
-    def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: Encoded, batch: Batch) -> torch.Tensor:
         size, features = batch["image"].shape[-2:], output.features[self.stage - 1]
         attention = grad_cam(features, output.mu, size, self.weighting, self.activation, create_graph=True)
         return self.of_map(attention, REGIONS[self.region](batch)).sum() * idist.get_world_size()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
 from pipeline.attention import at_least_float32
+from pipeline.contracts import Batch, Drawn
 from pipeline.errors import PipelineError
+from pipeline.losses.batch_loss import BatchLoss
 from pipeline.precision import autocast
 
-Latent = Callable[[Any, dict[str, Any]], torch.Tensor]
+DrawnT = TypeVar("DrawnT", bound=Drawn)
 
 
 def mean_total_variation(image: torch.Tensor) -> torch.Tensor:
@@ -36,7 +38,7 @@ def perceptual_distance(
     return torch.stack([(a - b).square().mean() for a, b in pairs]).mean()
 
 
-class ImageObjective(nn.Module):
+class ImageObjective(BatchLoss, Generic[DrawnT]):
     """`mean |x − x̂| + TV(x̂) + λ PL(x, x̂) + β KL` (Bercea 2022, Eq. 3); the last terms are kept for the training log.
 
     Args:
@@ -50,7 +52,7 @@ class ImageObjective(nn.Module):
 
     def __init__(
         self,
-        latent: Latent,
+        latent: Callable[[DrawnT, Batch], torch.Tensor],
         beta: float,
         features: nn.Module | None = None,
         perceptual_weight: float = 0.1,
@@ -64,9 +66,8 @@ class ImageObjective(nn.Module):
         self.features = features
         self.perceptual_weight = perceptual_weight
         self.precision = precision
-        self.terms: dict[str, torch.Tensor] = {}
 
-    def forward(self, output: Any, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: DrawnT, batch: Batch) -> torch.Tensor:
         """Scalar loss of a forward pass; `output.reconstruction` and `batch["image"]` are [N, 1, H, W]."""
         image, drawn = batch["image"], at_least_float32(output.reconstruction)
         terms = {"l1": (image - drawn).abs().mean(), "tv": mean_total_variation(drawn)}
@@ -80,18 +81,18 @@ class ImageObjective(nn.Module):
         return total
 
 
-class ImageEnergy:
+class ImageEnergy(Generic[DrawnT]):
     """What restoration descends, of each image: `Σ |x − x̂| + n β KL`, the objective without TV and PL times n pixels.
 
     Args:
         latent: `(output, batch) -> [N]`, KL of each image, of the output alone. beta: β.
     """
 
-    def __init__(self, latent: Latent, beta: float) -> None:
+    def __init__(self, latent: Callable[[DrawnT, Batch], torch.Tensor], beta: float) -> None:
         self.latent = latent
         self.beta = beta
 
-    def __call__(self, output: Any, image: torch.Tensor) -> torch.Tensor:
+    def __call__(self, output: DrawnT, image: torch.Tensor) -> torch.Tensor:
         """Energy [N] of the network's output for `image` [N, 1, H, W]."""
         error = (image - at_least_float32(output.reconstruction)).abs().flatten(1).sum(dim=1)
         return error + image[0].numel() * self.beta * self.latent(output, {})

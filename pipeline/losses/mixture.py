@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import nn
 
+from pipeline.contracts import Batch
 from pipeline.losses.reconstruction import kl_of_each
 from pipeline.losses.shape_prior import gaussian_kl
 from pipeline.networks.gmvae import MixtureOutput
@@ -33,7 +33,7 @@ def c_prior_kl(log_shares: torch.Tensor) -> torch.Tensor:
 class MixtureKL(nn.Module):
     """Conditional prior, w prior and c prior terms of the lower bound, one sample of z and w, summed over pixels."""
 
-    def forward(self, output: MixtureOutput, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: MixtureOutput, batch: Batch) -> torch.Tensor:
         """Sum of the terms of each image, [N]; the batch is not looked at."""
         log_shares = log_responsibilities(output)
         of_z_and_c = conditional_prior_kl(output, log_shares) + c_prior_kl(log_shares)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from ignite import distributed as idist
 from torch import nn
 
+from pipeline.contracts import Batch, Logits
 from pipeline.errors import PipelineError, check_choice
+from pipeline.losses.batch_loss import BatchLoss
 from pipeline.losses.reconstruction import kl_of_each, summed_bce
-from pipeline.networks.autoencoder import AutoencoderOutput
 
 REDUCTIONS = ("sum", "mean")
 
 
-class Objective(nn.Module):
+class Objective(BatchLoss):
     """`L_R + β KL + weight · constraint`; the last value of each term is kept in `terms` for the training log.
 
     Args:
@@ -49,9 +48,8 @@ class Objective(nn.Module):
         self.constrained = True
         self.pixels = pixels
         self.kl_images = kl_images
-        self.terms: dict[str, torch.Tensor] = {}
 
-    def forward(self, output: AutoencoderOutput, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: Logits, batch: Batch) -> torch.Tensor:
         """Scalar loss of a forward pass.
 
         Args:

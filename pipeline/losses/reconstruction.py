@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.attention import at_least_float32
-from pipeline.networks.autoencoder import AutoencoderOutput
+from pipeline.contracts import Logits
 
 
 def summed_bce(logits: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
@@ -31,7 +31,7 @@ def kl_of_each(mu: torch.Tensor, logvar: torch.Tensor | None) -> torch.Tensor:
     return -0.5 * (1 + logvar - mu.square() - logvar.exp()).flatten(1).sum(dim=1)
 
 
-def negative_elbo(output: AutoencoderOutput, image: torch.Tensor) -> torch.Tensor:
+def negative_elbo(output: Logits, image: torch.Tensor) -> torch.Tensor:
     """`L_R + KL` of each image, [N]; `L_R` alone for an auto-encoder without log-variance. image: [N, 1, H, W]."""
     cross_entropy = binary_cross_entropy_with_logits(output.logits.float(), image, reduction="none")
     return cross_entropy.flatten(1).sum(dim=1) + kl_of_each(output.mu, output.logvar)

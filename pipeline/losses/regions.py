@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch.nn.functional import max_pool2d, pad
 
+from pipeline.contracts import Batch
+
 EROSION = 6
 
 
-def image_brain(batch: dict[str, Any]) -> torch.Tensor:
+def image_brain(batch: Batch) -> torch.Tensor:
     """The brain of each image, `batch["brain"]`."""
     return batch["brain"]
 
 
-def whole_frame(batch: dict[str, Any]) -> torch.Tensor:
+def whole_frame(batch: Batch) -> torch.Tensor:
     """Every pixel."""
     return torch.ones_like(batch["brain"])
 
 
-def batch_mask(batch: dict[str, Any]) -> torch.Tensor:
+def batch_mask(batch: Batch) -> torch.Tensor:
     """One mask for the batch, as in the published code: union of the non-zero pixels, eroded by 6 × 6.
 
     The even element is asymmetric (offsets −3 … 2), and what lies beyond the frame counts as outside. On several ranks
@@ -33,7 +34,7 @@ def batch_mask(batch: dict[str, Any]) -> torch.Tensor:
     return (near == 0).expand_as(batch["brain"])
 
 
-REGIONS: dict[str, Callable[[dict[str, Any]], torch.Tensor]] = {
+REGIONS: dict[str, Callable[[Batch], torch.Tensor]] = {
     "brain": image_brain,
     "batch_mask": batch_mask,
     "frame": whole_frame,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
 from pipeline.attention import at_least_float32
+from pipeline.contracts import Batch, Gaussian
 from pipeline.losses.reconstruction import kl_of_each
-from pipeline.networks.spa import SpatialOutput
 from pipeline.prior import ShapePrior
 
 
@@ -36,7 +34,7 @@ class KLToShapePrior(nn.Module):
         self.prior = prior
         self.logvar = prior.variance.clamp_min(variance_floor).log()
 
-    def forward(self, output: SpatialOutput, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: Gaussian, batch: Batch) -> torch.Tensor:
         """KL of each image, [N].
 
         Args:
@@ -51,6 +49,6 @@ class KLToShapePrior(nn.Module):
 class KLToStandardNormal(nn.Module):
     """KL of the latent maps to `N(0, I)`, summed over pixels, averaged over maps: the plain spatial VAE."""
 
-    def forward(self, output: SpatialOutput, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: Gaussian, batch: Batch) -> torch.Tensor:
         """KL of each image, [N]; the batch is not looked at."""
         return kl_of_each(output.mu, output.logvar) / output.mu.shape[1]

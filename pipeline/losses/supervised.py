@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
-from torch import nn
 
 from pipeline.attention import at_least_float32
+from pipeline.contracts import Batch
+from pipeline.losses.batch_loss import BatchLoss
 
 
-class LabelLoss(nn.Module):
+class LabelLoss(BatchLoss):
     """`loss(logits, lesion)` of a batch; its value is kept for the training log.
 
     Args:
@@ -21,9 +21,8 @@ class LabelLoss(nn.Module):
     def __init__(self, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
         self.loss = loss
-        self.terms: dict[str, torch.Tensor] = {}
 
-    def forward(self, output: torch.Tensor, batch: dict[str, Any]) -> torch.Tensor:
+    def forward(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Scalar loss; output: logits [N, 1, H, W]. batch: `lesion` [N, 1, H, W] bool."""
         total = self.loss(at_least_float32(output), batch["lesion"].to(torch.float32))
         self.terms = {"labels": total.detach()}

@@ -106,6 +106,11 @@ class ResNetAutoencoder(nn.Module):
         self.decoder = nn.Sequential(*blocks, nn.Conv2d(DECODER_CHANNELS[-1], 1, 3, padding=1))
         self.dropout = nn.Dropout(dropout)
 
+    @property
+    def latent_size(self) -> int:
+        """d."""
+        return self.to_mu.out_features
+
     def features(self, image: torch.Tensor, up_to: int = len(ENCODER_CHANNELS)) -> tuple[torch.Tensor, ...]:
         """Outputs of the residual stages 1 to `up_to` for `image` [N, 1, H, W]; later ones are not computed."""
         x = self.stem(image)

@@ -10,12 +10,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pipeline.errors import PipelineError
-from pipeline.prior import CLASSES
+from pipeline.metrics.tissues import TISSUES
 from pipeline.report.pictures import COLOURS, INK, MUTED, STRIP, head, panels
 from pipeline.report.results import Run, find_runs
 from pipeline.report.views import View, anomaly_map, field, lesion_scans, scan_ids, upright, view
 
-TISSUES = CLASSES[:3]
 COLUMNS = ("image", "reconstruction", *(f"p({name})" for name in TISSUES), "map")
 
 

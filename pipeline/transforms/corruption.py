@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
+from pipeline.contracts import Batch
 from pipeline.errors import PipelineError
 
 
@@ -39,7 +38,7 @@ class MaskedSquares:
         self.side = side
         self.value = value
 
-    def __call__(self, batch: dict[str, Any]) -> torch.Tensor:
+    def __call__(self, batch: Batch) -> torch.Tensor:
         """Masked copy of `batch["image"]` [N, 1, H, W], which stays as it is; `brain` [N, 1, H, W] bool."""
         image = batch["image"].clone()
         side = max(1, round(self.side * image.shape[-2]))
@@ -88,7 +87,7 @@ class PaintedRectangles:
             raise PipelineError(f"the number of painted rectangles must be at least 1, got {count}")
         self.count = count
 
-    def __call__(self, batch: dict[str, Any]) -> torch.Tensor:
+    def __call__(self, batch: Batch) -> torch.Tensor:
         """Painted copy of `batch["image"]` [N, 1, H, W], which stays as it is; `brain` [N, 1, H, W] bool."""
         image = batch["image"].clone()
         for slice_, brain in zip(image[:, 0], batch["brain"][:, 0], strict=True):

@@ -144,5 +144,5 @@ def test_postprocessing_is_the_positive_residual_and_a_median(tiny_dataset: Path
     grey = lambda image, **_: SpatialOutput(torch.full_like(image, 0.5), image, image)  # noqa: E731
     dark, bright = (torch.full((1, 1, 32, 32), value) for value in (0.2, 0.9))
     bright[..., 10, 10] = 0.5
-    assert (scorer(dark, grey) == 0).all(), "what is darker than drawn does not count"
-    torch.testing.assert_close(scorer(bright, grey), torch.full_like(bright, 0.4))  # of a single pixel, no trace
+    assert (scorer.map(dark, grey) == 0).all(), "what is darker than drawn does not count"
+    torch.testing.assert_close(scorer.map(bright, grey), torch.full_like(bright, 0.4))  # of a single pixel, no trace

@@ -14,11 +14,11 @@ import torch
 from pipeline import report
 from pipeline.data import SliceDataset
 from pipeline.errors import PipelineError
-from pipeline.handlers.tissue_maps import tissue_dice
 from pipeline.leaderboard import run_leaderboard
 from pipeline.losses import KLToShapePrior
 from pipeline.metrics.overlap import surface_distance
 from pipeline.metrics.reconstruction import reconstruction_error
+from pipeline.metrics.tissues import tissue_dice
 from pipeline.networks import SpatialVAE, load_weights
 from pipeline.prior import load_prior
 

@@ -71,10 +71,11 @@ def evaluate(handler: Any, inferer: Any, dataset: Path, scans: tuple[int, ...] =
     def step(engine: Any, scan: int) -> dict[str, Any]:
         batch = {key: slices(dataset, scan, key) for key in ("image", "support")}
         places = torch.tensor([60, 70, 80])
-        return {"pred": inferer(batch["image"], network), "label": {**batch, "z": places, "scan": [f"sub-test{scan}"]}}
+        scored = inferer(batch["image"], network)._asdict()
+        return {**scored, "pred": scored["map"], "label": {**batch, "z": places, "scan": [f"sub-test{scan}"]}}
 
     network, engine = Shift(), Engine(step)
-    engine.network, engine.inferer = network, inferer  # type: ignore[attr-defined]
+    engine.network = network  # type: ignore[attr-defined]
     handler.attach(engine)
     engine.run(list(scans))
     return network
@@ -102,13 +103,14 @@ def test_what_an_inferer_drew_is_not_drawn_again(tiny_dataset: Path, tmp_path: P
 
 
 @torch.no_grad()
-def test_inferers_leave_what_their_map_is_the_residual_of() -> None:
+def test_inferers_return_what_their_map_is_the_residual_of() -> None:
     image, energy = torch.rand(5, 1, 8, 8), lambda output, x: (output.reconstruction - x.mean()).square().sum((1, 2, 3))
     for inferer in (Residual("signed", chunk=2), Restoration(3, part="signed", chunk=2, energy=energy)):
         scorer = Scorer(inferer)
         for given in (image, image[:3].flip(0)):
-            anomaly = scorer(given, Shift())
-            assert scorer.last_drawn is not None and torch.equal(given - scorer.last_drawn, anomaly)
+            anomaly, drawn, _ = scorer(given, Shift())
+            assert drawn is not None and torch.equal(given - drawn, anomaly)
+            assert torch.equal(scorer.map(given, Shift()), anomaly)
 
 
 @pytest.mark.parametrize("chunk", [1, 2])

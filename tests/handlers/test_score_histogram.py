@@ -10,8 +10,9 @@ from torch import nn
 
 from pipeline.engines.prepare import PrepareSlices
 from pipeline.errors import PipelineError
-from pipeline.handlers.score_histogram import ScoreHistogramHandler, ScoreHistogramMetric
+from pipeline.handlers import ScoreHistogramHandler
 from pipeline.metrics import ScoreHistogram
+from pipeline.metrics.score_histogram_metric import ScoreHistogramMetric
 
 Slice = dict[str, object]
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -11,13 +10,15 @@ from ignite.engine import Engine
 
 from pipeline.errors import PipelineError
 from pipeline.handlers import TrainingLog
+from pipeline.losses import BatchLoss
 
 
 def run(path: Path, losses: list[float], epochs: int) -> None:
     def step(engine: Engine, loss: float) -> dict[str, torch.Tensor]:
         return {"loss": torch.tensor(loss * engine.state.epoch)}
 
-    engine, objective = Engine(step), SimpleNamespace(terms={"kl": torch.tensor(2.0)})
+    engine, objective = Engine(step), BatchLoss()
+    objective.terms = {"kl": torch.tensor(2.0)}
     objects: dict[str, Any] = {"path": str(path), "objective": objective, "title": "vae"}
     TrainingLog(**objects).attach(engine)
     engine.run(losses, max_epochs=epochs)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -29,10 +31,9 @@ INFERERS = [
 def test_a_slice_has_the_same_map_alone_and_in_any_company(inferer) -> None:
     network, volume = setting()
     with torch.no_grad():
-        together = inferer(volume, network)
-        alone = torch.cat([inferer(one, network) for one in volume.split(1)])
-        inferer.chunk = None
-        at_once = inferer(volume, network)
+        together = inferer(volume, network).map
+        alone = torch.cat([inferer(one, network).map for one in volume.split(1)])
+        at_once = replace(inferer, chunk=None)(volume, network).map
     assert together.shape == volume.shape and not together.requires_grad and together.isfinite().all()
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(together, at_once, atol=1e-5, rtol=1e-4)
@@ -45,21 +46,21 @@ def test_an_activation_map_runs_no_stage_behind_its_own(stage: int) -> None:
     expected = activation_map(network.features(volume)[stage - 1], (SIZE, SIZE))
     for later in network.stages[stage:]:
         later.register_forward_hook(lambda *_: pytest.fail("a later stage ran"))
-    assert torch.equal(ActivationMap(stage, chunk=None)(volume, network), expected)
+    assert torch.equal(ActivationMap(stage, chunk=None)(volume, network).map, expected)
 
 
 def test_maps_are_normalised_slice_by_slice_and_inverted() -> None:
     network, volume = setting()
-    found = GradCAM()(volume, network)
+    found = GradCAM()(volume, network).map
     assert found.amin(dim=(1, 2, 3)).tolist() == [0] * 5 and found.amax(dim=(1, 2, 3)).tolist() == [1] * 5
-    torch.testing.assert_close(GradCAM(invert=True)(volume, network), 1 - found)
+    torch.testing.assert_close(GradCAM(invert=True)(volume, network).map, 1 - found)
 
 
 def test_with_the_sigmoid_it_is_the_map_of_the_training() -> None:
     network, volume = setting()
     mu, _, features = network.encode(volume)
     expected = grad_cam(features[0], mu, (SIZE, SIZE)).detach()
-    torch.testing.assert_close(GradCAM(normalisation="sigmoid", chunk=None)(volume, network), expected)
+    torch.testing.assert_close(GradCAM(normalisation="sigmoid", chunk=None)(volume, network).map, expected)
 
 
 @pytest.mark.parametrize(

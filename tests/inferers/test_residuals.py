@@ -36,7 +36,7 @@ def network(kind: type[ResNetAutoencoder] = ResNetAutoencoder, **options) -> Res
 @torch.no_grad()
 def test_parts_of_the_residual() -> None:
     x, net = images(), network()
-    parts = {part: Residual(part)(x, net) for part in ("absolute", "positive", "signed")}
+    parts = {part: Residual(part)(x, net).map for part in ("absolute", "positive", "signed")}
     torch.testing.assert_close(parts["signed"], x - net(x).reconstruction)
     assert torch.equal(parts["absolute"], parts["signed"].abs())
     assert torch.equal(parts["positive"], parts["signed"].clamp_min(0))
@@ -57,7 +57,7 @@ def test_parts_of_the_residual() -> None:
 )
 def test_chunks_change_nothing(inferer, options) -> None:
     x, net = images(), network(FAnoGAN) if inferer is FeatureResidual else network()
-    parts, whole = (inferer(**options, chunk=chunk)(x, net) for chunk in (2, None))
+    parts, whole = (inferer(**options, chunk=chunk)(x, net).map for chunk in (2, None))
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-4)
     assert parts.shape == x.shape and parts.isfinite().all()
 
@@ -71,7 +71,7 @@ def test_score_of_the_context_vae_is_residual_times_gradient() -> None:
     down[pixel] -= step
     slope = (negative_elbo(net(up), up) - negative_elbo(net(down), down)) / (2 * step)
     expected = (x - net(x).reconstruction)[pixel].abs() * slope.abs()
-    score = GradientWeightedResidual()(x, net)
+    score = GradientWeightedResidual()(x, net).map
     torch.testing.assert_close(score[pixel], expected[0], rtol=0.02, atol=1e-3)
     assert not score.requires_grad
 
@@ -79,8 +79,8 @@ def test_score_of_the_context_vae_is_residual_times_gradient() -> None:
 @torch.no_grad()
 def test_feature_residual_without_features_is_the_residual() -> None:
     x, net = images(), network(FAnoGAN)
-    torch.testing.assert_close(FeatureResidual(kappa=0.0)(x, net), Residual()(x, net))
-    assert (FeatureResidual(kappa=1.0)(x, net) >= Residual()(x, net)).all()
+    torch.testing.assert_close(FeatureResidual(kappa=0.0)(x, net).map, Residual()(x, net).map)
+    assert (FeatureResidual(kappa=1.0)(x, net).map >= Residual()(x, net).map).all()
 
 
 class Linear(nn.Module):
@@ -112,14 +112,14 @@ def test_monte_carlo_converges_to_the_analytic_moments(sizes: tuple[int, int]) -
 def test_monte_carlo_is_repeatable_and_leaves_network_and_random_state_alone() -> None:
     x, net = images(), network(dropout=0.2)
     state = torch.get_rng_state()
-    first, second = (MonteCarlo(4)(x, net) for _ in range(2))
+    first, second = (MonteCarlo(4)(x, net).map for _ in range(2))
     assert torch.equal(first, second) and torch.equal(state, torch.get_rng_state())
-    assert not torch.equal(first, MonteCarlo(4, seed=1)(x, net))
+    assert not torch.equal(first, MonteCarlo(4, seed=1)(x, net).map)
     assert not any(module.training for module in net.modules())
     passes = MonteCarlo(3, images=5)
     mean, deviation = passes.moments(x, net)
-    assert torch.equal(MonteCarlo(3, "std", images=5)(x, net), deviation) and (deviation > 0).any()
-    assert MonteCarlo(2, sample=True)(x, network()).shape == x.shape
+    assert torch.equal(MonteCarlo(3, "std", images=5)(x, net).map, deviation) and (deviation > 0).any()
+    assert MonteCarlo(2, sample=True)(x, network()).map.shape == x.shape
 
 
 @pytest.mark.parametrize(
@@ -157,15 +157,15 @@ def test_restoration_objective_falls_at_every_step(step: float, relative: bool) 
 @torch.no_grad()
 def test_restoration_of_each_slice_alone_is_the_same() -> None:
     x, net = images(), network()
-    together = Restoration(steps=5)(x, net)
-    alone = torch.cat([Restoration(steps=5)(part, net) for part in x.split(1)])
+    together = Restoration(steps=5)(x, net).map
+    alone = torch.cat([Restoration(steps=5)(part, net).map for part in x.split(1)])
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-4)
 
 
 @torch.no_grad()
 def test_strong_total_variation_keeps_the_image() -> None:
     x, net = images(), network()
-    moved = [Restoration(steps=10, tv_weight=weight)(x, net).mean() for weight in (0.0, 1.0, 1000.0)]
+    moved = [Restoration(steps=10, tv_weight=weight)(x, net).map.mean() for weight in (0.0, 1.0, 1000.0)]
     assert moved[0] > moved[1] > moved[2] and moved[2] < 1e-3
 
 
@@ -196,8 +196,8 @@ def test_rank_within_each_slice_is_the_empirical_distribution_function() -> None
     expected = np.zeros(x.shape)
     for one, out in zip(x.numpy(), expected, strict=True):
         out[one > 0] = rankdata(one[one > 0], method="max") / (one > 0).sum()
-    np.testing.assert_allclose(HistogramRank(scope="slice")(x).numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(HistogramRank(scope="slice")(x).map.numpy(), expected, atol=1e-6)
     brute = [(x[x > 0] <= value).sum() / (x > 0).sum() for value in x.flatten()[:50]]
-    torch.testing.assert_close(HistogramRank()(x).flatten()[:50], torch.stack(brute) * (x.flatten()[:50] > 0))
+    torch.testing.assert_close(HistogramRank()(x).map.flatten()[:50], torch.stack(brute) * (x.flatten()[:50] > 0))
     with pytest.raises(PipelineError, match="unknown scope 'scan'; available: volume, slice"):
         HistogramRank(scope="scan")

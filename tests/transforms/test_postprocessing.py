@@ -58,5 +58,5 @@ def test_steps_are_applied_in_order_and_name_themselves() -> None:
         "positive part, median 1x3x3, components below 0.05 mL removed, image at least p50 of the brain"
     )
     expected = Median()(PositivePart()(image, image), image)
-    assert torch.equal(Scorer(Intensity(), steps[:2])(image, None), expected)
-    assert torch.equal(Scorer(Intensity())(image, None), image)
+    assert torch.equal(Scorer(Intensity(), steps[:2]).map(image, None), expected)
+    assert torch.equal(Scorer(Intensity()).map(image, None), image)

@@ -6,20 +6,19 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
 from ignite import distributed as idist
-from ignite.engine import Engine, Events
-from monai.inferers import Inferer
+from ignite.engine import Engine
 
+from pipeline.contracts import MapInferer
 from pipeline.errors import PipelineError
 from pipeline.files import write_json
-from pipeline.handlers.score_histogram import ScoreHistogramHandler
+from pipeline.handlers.criteria import LabelledPrecision
 from pipeline.inferers import Scorer
-from pipeline.metrics import ScoreHistogram, average_precision
-from pipeline.metrics.distributed import gather_rows
 
 logger = logging.getLogger(__name__)
 
@@ -39,54 +38,26 @@ class Criterion(Protocol):
     def value(self) -> float: ...
 
 
-class LabelledPrecision:
-    """Average precision of all pixels of the labelled validation scans."""
+def with_parameters(inferer: MapInferer, parameters: Mapping[str, Any]) -> MapInferer:
+    """An inferer like the given one, built with these parameters in place of its own.
 
-    needs_labels = True
-
-    def __init__(self, split: str = "validation") -> None:
-        self.split = split
-        self.name = f"average precision on {split}"
-        self.histogram = ScoreHistogram()
-
-    def attach(self, engine: Engine) -> None:
-        ScoreHistogramHandler(self.histogram).attach(engine)
-
-    def value(self) -> float:
-        return average_precision(self.histogram.pooled()).value
-
-
-class HealthyObjective:
-    """Minus the mean of what the inferer minimises (`last_objective`) over the first `scans` held-out normals."""
-
-    needs_labels = False
-
-    def __init__(self, split: str = "calibration", scans: int = 4) -> None:
-        self.split = split
-        self.name = f"minus the objective on {split}"
-        self.scans = scans
-        self.values: list[float] = []
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.STARTED, lambda _: self.values.clear())
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
-
-    def _add(self, engine: Any) -> None:
-        self.values.append(engine.inferer.inferer.last_objective)
-        if len(self.values) >= len(range(idist.get_rank(), self.scans, idist.get_world_size())):
-            engine.terminate()
-
-    def value(self) -> float:
-        values = gather_rows(self.values)
-        return -sum(values) / len(values)
+    Raises:
+        PipelineError: it has no such parameter; the message lists those that it has.
+    """
+    known: list[str] = [field.name for field in fields(inferer)] if is_dataclass(inferer) else []
+    for name in parameters:
+        if name not in known:
+            found = ", ".join(sorted(known)) or "none, as it is no dataclass"
+            raise PipelineError(f"{type(inferer).__name__} has no parameter '{name}' to tune; available: {found}")
+    return replace(inferer, **parameters)  # type: ignore[type-var]
 
 
 class Tuning:
-    """Chooses parameters of an inferer from candidates, writes the choice, and applies it ever after.
+    """Chooses parameters of an inferer from candidates, writes the choice, and builds the inferer with it ever after.
 
     Args:
         path: `choices.json`: the chosen values, and the criterion's value for every candidate.
-        candidates: for each parameter (an attribute of the inferer) its values; all combinations are tried. Empty:
+        candidates: for each parameter of the inferer its values; all combinations are tried. Empty:
             nothing is chosen, nothing is written.
         criterion: what is highest for the chosen one; average precision on labelled validation unless given.
         labels: whether there are labelled validation scans. Without them, a criterion that needs them chooses nothing:
@@ -112,7 +83,12 @@ class Tuning:
         self.chosen: dict[str, Any] | None = None
 
     def choose(self, scorer: Scorer, split_evaluator: Callable[..., Any]) -> None:
-        """Evaluate every candidate with `split_evaluator(split=, handlers=)`, whose inferer is `scorer`."""
+        """Evaluate the scorer with every candidate and keep the best.
+
+        Args:
+            scorer: whose inferer is tuned.
+            split_evaluator: `(split=, handlers=, inferer=) -> evaluator`, see `pipeline.engines.split_evaluator`.
+        """
         if self.kept:
             own = {name: getattr(scorer.inferer, name, None) for name in self.kept}
             logger.warning("%s needs labelled scans; not chosen but the method's own: %s", self.criterion.name, own)
@@ -120,9 +96,10 @@ class Tuning:
             return
         tried = []
         for values in product(*self.candidates.values()):
-            self.chosen = dict(zip(self.candidates, values, strict=True))
-            split_evaluator(split=self.criterion.split, handlers=[self.criterion]).run()
-            tried.append({**self.chosen, "value": self.criterion.value()})
+            candidate = dict(zip(self.candidates, values, strict=True))
+            of_candidate = replace(scorer, inferer=with_parameters(scorer.inferer, candidate), tuning=None)
+            split_evaluator(split=self.criterion.split, handlers=[self.criterion], inferer=of_candidate).run()
+            tried.append({**candidate, "value": self.criterion.value()})
             logger.info("%s: %s", self.criterion.name, tried[-1])
         defined = [row for row in tried if not math.isnan(row["value"])]
         if not defined:
@@ -131,16 +108,12 @@ class Tuning:
         self.chosen = {name: best[name] for name in self.candidates}
         self._write({"chosen": self.chosen, "criterion": self.criterion.name, "tried": tried})
 
-    def apply(self, inferer: Inferer) -> None:
-        """Set the chosen values on the inferer."""
+    def tuned(self, inferer: MapInferer) -> MapInferer:
+        """The inferer with the chosen parameters; the inferer itself where nothing is to be chosen."""
         if not self.candidates:
-            return
+            return inferer
         self.chosen = self.chosen or self._read()
-        for name, value in self.chosen.items():
-            if not hasattr(inferer, name):
-                known = ", ".join(sorted(key for key in vars(inferer) if not key.startswith("_")))
-                raise PipelineError(f"{type(inferer).__name__} has no parameter '{name}' to tune; available: {known}")
-            setattr(inferer, name, value)
+        return with_parameters(inferer, self.chosen)
 
     def _read(self) -> dict[str, Any]:
         if not self.path.is_file():

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from pipeline.errors import PipelineError
-from pipeline.handlers import HealthyObjective, LabelledPrecision, Tuning
-from pipeline.inferers import HistogramRank, Scorer
+from pipeline.handlers import HealthyObjective, LabelledPrecision
+from pipeline.inferers import HistogramRank, Residual, Scorer
+from pipeline.tuning import Tuning
 from pipeline.workflow import MethodWorkflow
 
 
@@ -46,11 +49,53 @@ def test_evaluation_needs_the_choice(tiny_dataset: Path, tmp_path: Path) -> None
 def test_unknown_parameter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "choices.json").write_text('{"chosen": {"sigma": 1.0}}')
     with pytest.raises(PipelineError, match="HistogramRank has no parameter 'sigma' to tune; available: .*sigma_mm"):
-        Tuning(str(tmp_path / "choices.json"), {"sigma": [1.0]}).apply(HistogramRank())
+        Tuning(str(tmp_path / "choices.json"), {"sigma": [1.0]}).tuned(HistogramRank())
+
+
+class Splits:
+    """Evaluates only what it is asked for: `value` is what the criterion of a test says of the inferer."""
+
+    def __init__(self, value) -> None:
+        self.value = value
+
+    def __call__(self, split: str, handlers: list, inferer: Scorer) -> SimpleNamespace:
+        return SimpleNamespace(run=lambda: handlers[0].judge(self.value(inferer.inferer)))
+
+
+class Judge:
+    split, name, needs_labels = "validation", "a number", False
+
+    def judge(self, value: float) -> None:
+        self.found = value
+
+    def value(self) -> float:
+        return self.found
+
+
+def test_a_parameter_that_the_inferer_checks_and_keeps_by_name_can_be_tuned(tmp_path: Path) -> None:
+    """The inferer is built anew: what its construction refuses is refused, and its map is that of the choice."""
+    path = str(tmp_path / "choices.json")
+    scorer = Scorer(Residual(), [lambda anomaly, image: anomaly * 2])
+    tuning = Tuning(path, {"part": ["absolute", "positive", "signed"]}, Judge())
+    tuning.choose(scorer, Splits(lambda inferer: {"absolute": 0.1, "positive": 0.9, "signed": 0.5}[inferer.part]))
+    image, network = torch.rand(2, 1, 4, 4), lambda x: SimpleNamespace(reconstruction=torch.full_like(x, 0.5))
+    for chosen in (tuning, Tuning(path, {"part": ["absolute", "positive", "signed"]}, Judge())):
+        found = Scorer(scorer.inferer, scorer.postprocessing, chosen).map(image, network)
+        assert torch.equal(found, 2 * (image - 0.5).clamp_min(0))
+    assert scorer.inferer == Residual(), "the method's own inferer stays as it is"
+    with pytest.raises(PipelineError, match="unknown part of the residual 'negative'"):
+        Tuning(path, {"part": ["negative"]}, Judge()).choose(scorer, Splits(lambda _: 0.0))
+
+
+def test_an_inferer_that_minimises_nothing_has_no_objective(tiny_dataset: Path, tmp_path: Path) -> None:
+    criterion = {"_target_": "pipeline.handlers.HealthyObjective"}
+    with pytest.raises(PipelineError, match="minus the objective on calibration: the inferer minimises nothing"):
+        run("calibrate", tiny_dataset, tmp_path, **{"tuning#criterion": criterion})
 
 
 def test_without_candidates_nothing_happens(tmp_path: Path) -> None:
-    Tuning(str(tmp_path / "choices.json")).apply(HistogramRank())
+    inferer = HistogramRank()
+    assert Tuning(str(tmp_path / "choices.json")).tuned(inferer) is inferer
     assert not list(tmp_path.iterdir())
 
 
@@ -61,8 +106,7 @@ def test_without_labels_what_needs_them_is_left_as_it_is_and_said(
     scorer = Scorer(HistogramRank(sigma_mm=3.0), tuning=tuning)
     with caplog.at_level(logging.WARNING):
         tuning.choose(scorer, lambda **_: pytest.fail("no candidate is tried"))
-    tuning.apply(scorer.inferer)
-    assert scorer.inferer.sigma_mm == 3.0 and not list(tmp_path.iterdir())
+    assert tuning.tuned(scorer.inferer) == HistogramRank(sigma_mm=3.0) and not list(tmp_path.iterdir())
     assert "average precision on validation needs labelled scans" in caplog.text and "{'sigma_mm': 3.0}" in caplog.text
     assert Tuning("", {"step": [1.0]}, HealthyObjective(), labels=False).candidates == {"step": [1.0]}
 
