@@ -24,10 +24,17 @@ class ScoreHistogramMetric(Cumulative):
     histogram. Works with `monai.handlers.IgniteMetricHandler(..., save_details=False)`.
 
     Args:
-        figure: `auprc`, `auroc` or `dice@oracle`. bits, support: see ScoreHistogram.
+        figure: `auprc`, `auroc` or `dice@oracle`.
+        bits: see ScoreHistogram.
+        support: see ScoreHistogram.
 
     Raises:
         PipelineError: another figure.
+
+    >>> metric = ScoreHistogramMetric("auroc")
+    >>> metric(torch.tensor([0.1, 0.7, 0.9])[None, None], torch.tensor([0, 0, 1])[None, None])
+    >>> metric.aggregate()
+    tensor(1.)
     """
 
     def __init__(self, figure: str = "auprc", bits: int = 20, support: str = "frame") -> None:

@@ -10,7 +10,15 @@ TISSUES = CLASSES[:3]
 
 
 def tissue_dice(found: torch.Tensor, expected: torch.Tensor) -> dict[str, float]:
-    """Dice of each tissue of two label volumes (numbers as `CLASSES`); nan where neither has it."""
+    """Dice of each tissue, `2 |A ∩ B| / (|A| + |B|)`; nan where neither volume has it.
+
+    Args:
+        found: labels of any shape, numbered as `CLASSES`: 0 CSF, 1 GM, 2 WM, 3 background.
+        expected: labels of the same shape.
+
+    >>> tissue_dice(torch.tensor([0, 1, 3, 3]), torch.tensor([0, 1, 1, 3]))
+    {'dice_CSF': 1.0, 'dice_GM': 0.6666666666666666, 'dice_WM': nan}
+    """
     figures = {}
     for label, name in enumerate(TISSUES):
         a, b = found == label, expected == label
