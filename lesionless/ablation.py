@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lesionless.console import print_table
-from lesionless.options import Epochs, Mixins, Out, Seeds
+from lesionless.options import Epochs, Out, Presets, Seeds
 
 
 def ablation(
@@ -17,10 +17,10 @@ def ablation(
     out: Out = Path("runs/ablation"),
     seeds: Seeds = "0",
     epochs: Epochs = 300,
-    mixins: Mixins = "",
+    presets: Presets = "",
 ) -> None:
     """Run a grid of settings and print its table beside the published values. Stopped, it goes on where it was."""
     from pipeline.ablation import run_ablation
 
     numbers = [int(seed) for seed in seeds.split(",")]
-    print_table(run_ablation(name, datasets, out, numbers, mixins, max_epochs=epochs).round(3), str(out))
+    print_table(run_ablation(name, datasets, out, numbers, presets, max_epochs=epochs).round(3), str(out))

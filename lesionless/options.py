@@ -12,5 +12,7 @@ Out = Annotated[Path, typer.Option(help="Folder that everything is written to.")
 Methods = Annotated[str, typer.Option(help="Methods, separated by commas; `lesionless methods` lists them.")]
 Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
 Epochs = Annotated[int, typer.Option(help="Epochs of training; the paper's value is 300.")]
-Mixins = Annotated[str, typer.Option(help="Mixins of bundles/base/configs, separated by commas.")]
+Presets = Annotated[
+    str, typer.Option("--presets", "--mixins", help="Presets of bundles/base/presets, or paths, separated by commas.")
+]
 LABEL_RULES = "0/1, positive, or label values such as 1,4"

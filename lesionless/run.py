@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lesionless.options import DEMO_METHODS, Epochs, Methods, Mixins, Out, Seeds
+from lesionless.options import DEMO_METHODS, Epochs, Methods, Out, Presets, Seeds
 from lesionless.report import report
 
 
@@ -17,12 +17,12 @@ def run(
     methods: Methods = DEMO_METHODS,
     seeds: Seeds = "0",
     epochs: Epochs = 300,
-    mixins: Mixins = "",
+    presets: Presets = "",
 ) -> None:
     """Train, calibrate and evaluate methods on a prepared dataset, and write the report."""
     from pipeline.leaderboard import run_leaderboard
 
     names, numbers = methods.split(","), [int(seed) for seed in seeds.split(",")]
-    run_leaderboard(names, dataset, out, numbers, mixins, max_epochs=epochs)
-    options = f"--methods {methods} --seeds {seeds} --epochs {epochs}" + (f" --mixins {mixins}" if mixins else "")
+    run_leaderboard(names, dataset, out, numbers, presets, max_epochs=epochs)
+    options = f"--methods {methods} --seeds {seeds} --epochs {epochs}" + (f" --presets {presets}" if presets else "")
     report(out, f"lesionless run {dataset} --out {out} {options}")

@@ -34,7 +34,7 @@ def load_ablation(name: str) -> dict[str, Any]:
 
     Keys: `figure`, a column of metrics.csv or a list of them; `grids`, a list of mappings from `method` and any key of
     the configuration to values, all combinations of which are run; `published`, by method a value, or values by their
-    names, printed beside; `mixins` that every setting gets; `picture`, one of `pipeline.report.ablation_pictures`,
+    names, printed beside; `presets` that every setting gets; `picture`, one of `pipeline.report.ablation_pictures`,
     drawn of each data set.
 
     Raises:
@@ -68,12 +68,12 @@ def run_ablation(
     datasets: Sequence[str | Path],
     out: str | Path,
     seeds: Sequence[int] = (0,),
-    mixins: str = "",
+    presets: str = "",
     **override: Any,
 ) -> pd.DataFrame:
     """Run all settings of an ablation on every dataset, and write `out/ablation.csv`; stopped, it goes on where it was.
 
-    Of runs with the mixin `follow_maps`, `out/attention.csv` joins the figures over training. The picture that the
+    Of runs with the preset `follow_maps`, `out/attention.csv` joins the figures over training. The picture that the
     ablation asks for is `out/<dataset>.png`, drawn anew after every dataset.
 
     Args:
@@ -85,12 +85,12 @@ def run_ablation(
         precision on validation where there is a labelled one (to choose by), and what was published.
 
     Raises:
-        PipelineError: a method, mixin, key or dataset of any run is refused, before the first one trains.
+        PipelineError: a method, preset, key or dataset of any run is refused, before the first one trains.
     """
     plan, out = load_ablation(name), Path(out)
-    mixins = ",".join([*plan.get("mixins", []), *filter(None, mixins.split(","))])
+    presets = ",".join([*plan.get("presets", []), *filter(None, presets.split(","))])
     found = settings(plan["grids"])
-    _check(found, datasets, mixins, override)
+    _check(found, datasets, presets, override)
     rows: list[dict[str, Any]] = []
     runs: list[dict[str, Any]] = []
     for dataset in datasets:
@@ -99,7 +99,7 @@ def run_ablation(
         for setting in found:
             folder = out / _folder({**where, **setting})
             figures = [plan["figure"]] if isinstance(plan["figure"], str) else plan["figure"]
-            row = _row(figures, setting, dataset, folder, seeds, mixins, override)
+            row = _row(figures, setting, dataset, folder, seeds, presets, override)
             rows.append({**where, **setting, **row, **_published(plan.get("published", {}).get(setting["method"]))})
             columns = {**where, "simulated": manifest["simulated"], **setting}
             runs += [{**columns, "seed": seed, "folder": _run(folder, seed)} for seed in seeds]
@@ -114,13 +114,13 @@ def run_ablation(
 
 
 def _check(
-    found: Sequence[dict[str, Any]], datasets: Sequence[str | Path], mixins: str, override: dict[str, Any]
+    found: Sequence[dict[str, Any]], datasets: Sequence[str | Path], presets: str, override: dict[str, Any]
 ) -> None:
     """Raise what the configuration of any run is refused for."""
     for dataset in datasets:
         load_manifest(dataset)
         for setting in found:
-            MethodWorkflow(mixins=mixins, dataset_dir=str(dataset), **{**override, **setting})
+            MethodWorkflow(presets=presets, dataset_dir=str(dataset), **{**override, **setting})
 
 
 def _published(values: Any) -> dict[str, Any]:
@@ -135,11 +135,11 @@ def _row(
     dataset: str | Path,
     folder: Path,
     seeds: Sequence[int],
-    mixins: str,
+    presets: str,
     override: dict[str, Any],
 ) -> dict[str, Any]:
     given = {**override, **{key: value for key, value in setting.items() if key != "method"}}
-    results = run_leaderboard([setting["method"]], dataset, folder, seeds, mixins, **given)
+    results = run_leaderboard([setting["method"]], dataset, folder, seeds, presets, **given)
     row: dict[str, Any] = {}
     for figure in figures:
         check_choice("figure", figure, results.select_dtypes("number"))

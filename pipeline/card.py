@@ -22,7 +22,7 @@ def protocol_card(
 
     Args:
         manifest: of the dataset. erosion_mm: rim of the brain left out of the support, in mm.
-        preset: the paper's settings, or the name that a mixin gave.
+        preset: the paper's settings, or the names that presets gave.
         postprocessing: steps that every map goes through, named by their `str()`.
         erosion_px: side of the square that erodes the brain instead, see SliceDataset.
     """

@@ -1,4 +1,4 @@
-"""The installed methods and mixins, by name."""
+"""The installed methods, parts and presets, by name."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ import yaml
 import bundles
 from pipeline.errors import PipelineError
 
-BASE = bundles.ROOT / "base" / "configs"
+BASE = bundles.ROOT / "base"
 KINDS = ("floor", "trained", "supervised")
+REPLACED = {
+    ("preset", "cevae_score"): "it is the method 'cevae' now",
+    ("part", "bercea2022"): "the network and loss are the part 'spatial_latent' now, the training the preset 'bercea2022'",
+}
 
 
 def available_methods() -> list[str]:
@@ -34,24 +38,46 @@ def method_file(method: str) -> Path:
     return path
 
 
-def mixin_file(mixin: str) -> Path:
-    """The YAML of a mixin of `bundles/base/configs`, or one given by path.
+def preset_file(preset: str) -> Path:
+    """The YAML of a preset of `bundles/base/presets`, or one given by path (`*.yaml`).
 
     Raises:
-        PipelineError: no such mixin; the message lists the choices.
+        PipelineError: no such preset, or a part, which only a method file may list; the message lists the choices.
     """
-    path = Path(mixin) if mixin.endswith(".yaml") else BASE / f"{mixin}.yaml"
-    if not path.is_file():
-        choices = sorted(p.stem for p in BASE.glob("*.yaml") if p.stem != "base")
-        raise PipelineError(f"unknown mixin '{mixin}'; available: {', '.join(choices)}, or a path to a .yaml")
-    return path
+    if preset.endswith(".yaml") and Path(preset).is_file():
+        return Path(preset)
+    if preset in available("part"):
+        choices = ", ".join(available("preset"))
+        raise PipelineError(f"'{preset}' is a part, which only a method file lists; presets: {choices}")
+    return _installed("preset", preset, ", or a path to a .yaml")
+
+
+def part_file(part: str) -> Path:
+    """The YAML of a part of `bundles/base/parts`.
+
+    Raises:
+        PipelineError: no such part; the message lists the choices.
+    """
+    return _installed("part", part)
+
+
+def available(kind: str) -> list[str]:
+    """Names of the installed files of a kind, `part` or `preset`."""
+    return sorted(path.stem for path in (BASE / f"{kind}s").glob("*.yaml"))
+
+
+def _installed(kind: str, name: str, more: str = "") -> Path:
+    if name not in available(kind):
+        hint = REPLACED.get((kind, name)) or f"available: {', '.join(available(kind))}{more}"
+        raise PipelineError(f"unknown {kind} '{name}'; {hint}")
+    return BASE / f"{kind}s" / f"{name}.yaml"
 
 
 def _kind(configuration: dict[str, Any]) -> str:
-    """Of a method: `supervised` ones list the mixin of that name."""
+    """Of a method: `supervised` ones list the part of that name."""
     if configuration.get("floor", False):
         return "floor"
-    return "supervised" if "supervised" in configuration.get("mixins", []) else "trained"
+    return "supervised" if "supervised" in configuration.get("parts", []) else "trained"
 
 
 def method_table() -> str:

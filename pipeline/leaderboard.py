@@ -26,7 +26,7 @@ def run_leaderboard(
     dataset_dir: str | Path,
     runs_dir: str | Path,
     seeds: Sequence[int] = (0,),
-    mixins: str = "",
+    presets: str = "",
     **override: Any,
 ) -> pd.DataFrame:
     """Train, calibrate and evaluate every method with every seed, and write `runs_dir/metrics.csv`.
@@ -46,12 +46,12 @@ def run_leaderboard(
     """
     for method in methods:
         for seed in seeds:
-            _run_method(method, seed, Path(dataset_dir), Path(runs_dir), mixins, override)
+            _run_method(method, seed, Path(dataset_dir), Path(runs_dir), presets, override)
     return collect(runs_dir)
 
 
-def _run_method(method: str, seed: int, dataset: Path, runs: Path, mixins: str, override: dict[str, Any]) -> None:
-    arguments: dict[str, Any] = {"method": method, "mixins": mixins, "dataset_dir": str(dataset), **override}
+def _run_method(method: str, seed: int, dataset: Path, runs: Path, presets: str, override: dict[str, Any]) -> None:
+    arguments: dict[str, Any] = {"method": method, "presets": presets, "dataset_dir": str(dataset), **override}
     arguments |= {"runs_dir": str(runs), "seed": seed}
     workflow = MethodWorkflow(**arguments)
     output = Path(workflow.parser.get_parsed_content("output_dir"))

@@ -71,7 +71,7 @@ def test_the_command_prints_the_table(plan: str, tiny_dataset: Path, tmp_path: P
 
 FOLLOWED = """
 figure: auprc
-mixins: [follow_maps]
+presets: [follow_maps]
 picture: over_training
 grids:
   - {method: [amcons], constraint_weight: [0.0, 300.0], attention_stage: [1]}
@@ -98,7 +98,7 @@ def test_installed_ablations_name_methods_and_keys_that_exist(name: str, tiny_da
     plan = load_ablation(name)
     found = settings(plan["grids"])
     for setting in found:
-        MethodWorkflow(dataset_dir=str(tiny_dataset), mixins=plan.get("mixins", []), **setting)
+        MethodWorkflow(dataset_dir=str(tiny_dataset), presets=plan.get("presets", []), **setting)
     assert set(plan.get("published", {})) <= {setting["method"] for setting in found}
 
 
@@ -126,20 +126,20 @@ def test_mistakes_are_refused_with_the_choices(tiny_dataset: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "grids, mixins, message",
+    "grids, presets, message",
     [
         ("{method: [intensity, amcns]}", "", "unknown method 'amcns'; available: .*amcons"),
         ("{method: [intensity]}, {method: [vae], bta: [1.0]}", "", "unknown key 'bta'.*beta"),
-        ("{method: [intensity]}, {method: [vae], optimizer#lrr: [1.0]}", "", "unknown key 'optimizer#lrr'"),
+        ("{method: [intensity]}, {method: [vae], optimizer#lrr: [1.0]}", "", "unknown key 'optimizer::lrr'"),
         ("{method: [amcons, intensity]}", "follow_maps", "follow_maps.yaml needs .* the method 'intensity' does not"),
     ],
 )
 def test_a_later_run_that_is_refused_stops_the_grid_before_its_first_run(
-    grids: str, mixins: str, message: str, tiny_dataset: Path, tmp_path: Path
+    grids: str, presets: str, message: str, tiny_dataset: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "a.yaml").write_text(f"figure: auprc\ngrids: [{grids}]")
     with pytest.raises(PipelineError, match=message):
-        run_ablation(str(tmp_path / "a.yaml"), [tiny_dataset], tmp_path / "out", mixins=mixins, max_epochs=1)
+        run_ablation(str(tmp_path / "a.yaml"), [tiny_dataset], tmp_path / "out", presets=presets, max_epochs=1)
     assert not (tmp_path / "out").exists()
 
 

@@ -24,12 +24,12 @@ def test_floors_and_methods_are_found() -> None:
         ({"method": "base"}, "unknown method 'base'"),
         ({"method": "vae", "stage": "trian"}, "unknown stage 'trian'; available: train, calibrate, evaluate"),
         (
-            {"method": "vae", "mixins": "follow_maps"},
+            {"method": "vae", "presets": "follow_maps"},
             "follow_maps.yaml needs 'channel_normalisation', which .* 'vae'",
         ),
-        ({"method": "vae", "mixins": "brats"}, "unknown mixin 'brats'; available: "),
+        ({"method": "vae", "presets": "brats"}, "unknown preset 'brats'; available: "),
         ({"method": "vae", "max_epoch": 3}, "unknown key 'max_epoch' in the command line; did you mean: max_epochs"),
-        ({"method": "vae", "train#trainer#max_epoch": 3}, "unknown key 'train#trainer#max_epoch' .*max_epochs"),
+        ({"method": "vae", "train#trainer#max_epoch": 3}, "unknown key 'train::trainer::max_epoch' .*max_epochs"),
         ({"method": "vae", "optimizer::learning": 3}, "unknown key 'optimizer::learning'"),
     ],
 )
@@ -86,7 +86,7 @@ def test_the_command_works_from_any_folder_and_refuses_a_misspelt_key(tiny_datas
 def test_the_plain_form_runs_the_same_files(tiny_dataset: Path, tmp_path: Path) -> None:
     import bundles
 
-    files = [str(bundles.ROOT / name) for name in ("base/configs/base.yaml", "vae/configs/method.yaml")]
+    files = [str(bundles.ROOT / name) for name in ("base/base.yaml", "vae/configs/method.yaml")]
     done = command(
         "run_train",
         "--config_file",

@@ -59,7 +59,7 @@ class AdversarialTrainer(SupervisedTrainer):
         **kwargs: Any,
     ) -> None:
         if idist.get_world_size() > 1:
-            raise PipelineError("training against a critic runs in one process: leave the mixin multi_gpu out")
+            raise PipelineError("training against a critic runs in one process: leave the preset multi_gpu out")
         super().__init__(**kwargs)
         self.critic = critic
         self.critic_optimizer = critic_optimizer

@@ -22,7 +22,7 @@ class ResumableCheckpoint:
 
     Args:
         folder: where the checkpoint lies; one is kept.
-        state: objects with `state_dict` and `load_state_dict`, by name; the engine itself is added.
+        state: objects with `state_dict` and `load_state_dict`, by name, None where there is none; the engine itself is added.
         weights: object whose state dict is the trained model. weights_path: written once training is complete.
         seed: of the run.
 
@@ -34,7 +34,7 @@ class ResumableCheckpoint:
         self, folder: str, state: dict[str, Any], weights: torch.nn.Module, weights_path: str, seed: int
     ) -> None:
         self.folder = Path(folder)
-        self.state = dict(state)
+        self.state = {name: value for name, value in state.items() if value is not None}
         self.weights = weights
         self.weights_path = Path(weights_path)
         self.seed = seed

@@ -41,7 +41,7 @@ class Objective(BatchLoss):
         check_choice("pixels", pixels, REDUCTIONS)
         check_choice("kl_images", kl_images, REDUCTIONS)
         if constraint_weight is None:
-            raise PipelineError("the method has no constraint_weight; the mixin `tuned` takes tuned_constraint_weight")
+            raise PipelineError("the method has no constraint_weight; the preset `tuned` takes tuned_constraint_weight")
         self.beta = beta
         self.constraint = constraint
         self.constraint_weight = constraint_weight

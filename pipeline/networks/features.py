@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 
 CHOICES = (
     "set perceptual_features to `torchvision` (pip install torchvision), to the path of a VGG: an .onnx file or a .pth "
-    "state dict of torchvision's; or train without the term: perceptual_weight: 0 (mixin without_perceptual)"
+    "state dict of torchvision's; or train without the term: perceptual_weight: 0 (the preset without_perceptual)"
 )
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 POOL = "M"  # as in torchvision's lists of VGG's layers

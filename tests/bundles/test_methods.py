@@ -59,7 +59,7 @@ def test_method_from_training_to_its_row(method: str, tiny_dataset: Path, runs: 
 
 @pytest.mark.parametrize("method", ["base", *available_methods()])
 def test_files_of_a_method(method: str) -> None:
-    folder = bundles.ROOT / method / "configs"
+    folder = bundles.ROOT / "base" if method == "base" else bundles.ROOT / method / "configs"
     metadata = json.loads((folder / "metadata.json").read_text())
     assert metadata["version"] in metadata["changelog"]
     if method != "base":
@@ -75,7 +75,7 @@ def test_the_table_of_methods_is_up_to_date() -> None:
 
 
 def test_base_is_short_enough_to_read() -> None:
-    assert len((bundles.ROOT / "base/configs/base.yaml").read_text().splitlines()) <= 120
+    assert len((bundles.ROOT / "base/base.yaml").read_text().splitlines()) <= 120
 
 
 @pytest.mark.parametrize("stage, message", [("calibrate", "missing checkpoint"), ("evaluate", "missing checkpoint")])
@@ -130,7 +130,7 @@ def test_without_labelled_validation_thresholds_come_from_normals_alone(
     tiny_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = without_validation(tiny_dataset, tmp_path / "dataset")
-    results = run_leaderboard(["histeq", "histeq_smooth"], root, tmp_path / "runs", mixins="normals_only")
+    results = run_leaderboard(["histeq", "histeq_smooth"], root, tmp_path / "runs", presets="normals_only")
     assert "not chosen but the method's own: {'sigma_mm': 3.0}" in capsys.readouterr().err
     assert not list(tmp_path.rglob("choices.json"))
     assert results["auprc"].nunique() == 2, "untuned, the smoothed floor keeps the sigma of its method"
@@ -145,7 +145,7 @@ def test_what_normals_can_choose_is_chosen_without_labelled_validation(
 ) -> None:
     root = without_validation(tiny_dataset, tmp_path / "dataset")
     override = {"max_epochs": 1, "precision": "fp32", **CHEAP[method]}
-    run_leaderboard([method], root, tmp_path / "runs", mixins="normals_only", **override)
+    run_leaderboard([method], root, tmp_path / "runs", presets="normals_only", **override)
     choices = json.loads((tmp_path / f"runs/{method}/seed-0/choices.json").read_text())
     assert choices["criterion"] == "minus the objective on calibration"
     values = {row["step"]: row["value"] for row in choices["tried"]}

@@ -1,4 +1,4 @@
-"""The mixin multi_gpu, by torchrun with two gloo processes."""
+"""The preset multi_gpu, by torchrun with two gloo processes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ for method in METHODS:
     for stage in ("train", "calibrate", "evaluate"):
         given = OVERRIDE | CHEAP.get(method, {})
         workflow = MethodWorkflow(
-            method=method, stage=stage, mixins="multi_gpu", dataset_dir=sys.argv[1], runs_dir=sys.argv[2], **given
+            method=method, stage=stage, presets="multi_gpu", dataset_dir=sys.argv[1], runs_dir=sys.argv[2], **given
         )
         workflow.initialize()
         workflow.run()
@@ -69,14 +69,14 @@ def test_two_processes_write_what_one_does(tiny_dataset: Path, tmp_path: Path) -
 @pytest.mark.dist
 @pytest.mark.slow
 def test_what_cannot_be_shared_out_is_refused_in_one_line(tiny_dataset: Path, tmp_path: Path) -> None:
-    workflow = ["-m", "monai.bundle", "run", "--workflow_name", "pipeline.workflow.MethodWorkflow", "--mixins"]
+    workflow = ["-m", "monai.bundle", "run", "--workflow_name", "pipeline.workflow.MethodWorkflow", "--presets"]
     common = ["multi_gpu", "--dataset_dir", str(tiny_dataset), "--runs_dir", str(tmp_path), "--stage", "train"]
     odd = torchrun(*workflow, *common, "--method", "vae", "--batch_size", "5")
     assert odd.returncode != 0
     assert "error: batch_size 5 cannot be shared out among 2 processes; take a multiple" in odd.stderr
     critic = torchrun(*workflow, *common, "--method", "anovaegan")
     assert critic.returncode != 0
-    assert "error: training against a critic runs in one process: leave the mixin multi_gpu out" in critic.stderr
+    assert "error: training against a critic runs in one process: leave the preset multi_gpu out" in critic.stderr
 
 
 def test_a_batch_is_shared_out_evenly(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import run_key, run_leaderboard
-from pipeline.networks import SpatialOutput, SpatialVAE
+from pipeline.networks import ResNetAutoencoder, SpatialOutput, SpatialVAE
 from pipeline.workflow import MethodWorkflow
 
 
@@ -27,7 +27,7 @@ def test_settings_of_the_paper(tiny_dataset: Path, tmp_path: Path) -> None:
     get = workflow(tiny_dataset, tmp_path).parser.get_parsed_content
     loss, rate = get("loss"), get("optimizer").param_groups[0]["lr"]
     assert (loss.beta, get("network").snr, rate, get("train::loader").batch_size) == (1e-3, 16.0, 5e-4, 2)
-    assert get("schedule").gamma == 0.97 and type(loss.latent).__name__ == "KLToShapePrior"
+    assert get("learning_rate_schedule").gamma == 0.97 and type(loss.latent).__name__ == "KLToShapePrior"
     paper = MethodWorkflow(method="spa", dataset_dir=str(tiny_dataset), runs_dir=str(tmp_path))
     assert paper.parser["perceptual_weight"] == 0.1
 
@@ -113,34 +113,33 @@ def test_the_latent_maps_come_near_the_prior_of_their_slice(tiny_dataset: Path, 
     assert after < 0.5 * before and after < elsewhere, "the slice at 60 is the seventh of the prior"
 
 
-def test_the_mixin_makes_the_plain_vae_of_the_regime(tiny_dataset: Path, tmp_path: Path) -> None:
-    made = [
-        workflow(tiny_dataset, tmp_path, "vae", mixins="bercea2022"),
-        workflow(tiny_dataset, tmp_path, "spatial_vae"),
-    ]
-    for each in made:
-        assert isinstance(each.parser.get_parsed_content("network"), SpatialVAE)
-    config = [{k: v for k, v in each.parser.config.items() if k not in ("method", "title", "_meta_")} for each in made]
-    for each in config:
-        each.pop("published_reductions")  # of the vae's published code
-    assert config[0] == config[1]
+def test_the_preset_trains_another_method_by_the_regime_and_leaves_its_network(tiny_dataset: Path) -> None:
+    regime, other = (
+        MethodWorkflow(method=method, presets=presets, dataset_dir=str(tiny_dataset)).parser
+        for method, presets in (("spatial_vae", ""), ("vae", "bercea2022"))
+    )
+    for key in ("learning_rate", "learning_rate_decay", "batch_size"):
+        assert regime[key] == other[key]
+    networks = [type(parser.get_parsed_content("network")) for parser in (regime, other)]
+    assert networks == [SpatialVAE, ResNetAutoencoder]
+    assert other["preset"] == "bercea2022" and regime["preset"] == "paper"
 
 
 def test_a_file_of_ones_own_names_the_features_for_all_rows_of_a_table(tiny_dataset: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
-    mine.write_text("perceptual_features: nowhere.onnx\n")
+    mine.write_text("preset: mine\nperceptual_features: nowhere.onnx\n")
     for method in ("intensity", "spa"):
-        made = MethodWorkflow(method=method, mixins=str(mine), dataset_dir=str(tiny_dataset), runs_dir=str(tmp_path))
+        made = MethodWorkflow(method=method, presets=str(mine), dataset_dir=str(tiny_dataset), runs_dir=str(tmp_path))
         made.initialize()
     with pytest.raises(PipelineError, match="no feature network 'nowhere.onnx'"):
         made.run()
 
 
 def test_postprocessing_is_the_positive_residual_and_a_median(tiny_dataset: Path, tmp_path: Path) -> None:
-    override = {"mixins": "spa_postprocessing,without_perceptual", "max_epochs": 1, "precision": "fp32"}
+    override = {"presets": "spa_postprocessing,without_perceptual", "max_epochs": 1, "precision": "fp32"}
     results = run_leaderboard(["spa", "intensity"], tiny_dataset, tmp_path, **override)
     assert set(results["card_postprocessing"]) == {"positive part, median 1x3x3"}
-    scorer = workflow(tiny_dataset, tmp_path, mixins="spa_postprocessing").parser.get_parsed_content("scorer")
+    scorer = workflow(tiny_dataset, tmp_path, presets="spa_postprocessing").parser.get_parsed_content("scorer")
     grey = lambda image, **_: SpatialOutput(torch.full_like(image, 0.5), image, image)  # noqa: E731
     dark, bright = (torch.full((1, 1, 32, 32), value) for value in (0.2, 0.9))
     bright[..., 10, 10] = 0.5

@@ -49,4 +49,4 @@ def test_without_a_constraint_nothing_is_computed_or_logged(tiny_dataset: Path, 
 def test_a_sixth_of_the_training_is_the_first_phase(epochs: int, warmup: int, tiny_dataset: Path) -> None:
     workflow = MethodWorkflow(method="gradcamcons_l2", dataset_dir=str(tiny_dataset), max_epochs=epochs)
     workflow.initialize()
-    assert workflow.parser.get_parsed_content("schedule").warmup_epochs == warmup
+    assert workflow.parser.get_parsed_content("train::after::constraint_schedule").warmup_epochs == warmup

@@ -72,14 +72,14 @@ def test_epochs_that_are_trained_again_are_replaced(tiny_dataset: Path, tmp_path
 
 def test_the_training_is_not_disturbed(tiny_dataset: Path, tmp_path: Path) -> None:
     weights = []
-    for mixins in ("", "follow_maps"):
+    for presets in ("", "follow_maps"):
         workflow = MethodWorkflow(
-            method="amcons", mixins=mixins, dataset_dir=str(tiny_dataset), runs_dir=str(tmp_path / f"runs{mixins}"),
+            method="amcons", presets=presets, dataset_dir=str(tiny_dataset), runs_dir=str(tmp_path / f"runs{presets}"),
             max_epochs=2, precision="fp32",
         )  # fmt: skip
         workflow.initialize()
         workflow.run()
-        weights.append(torch.load(next((tmp_path / f"runs{mixins}").rglob("model.pt")), weights_only=True))
+        weights.append(torch.load(next((tmp_path / f"runs{presets}").rglob("model.pt")), weights_only=True))
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     table = pd.read_csv(tmp_path / "runsfollow_maps/amcons/seed-0/attention.csv")
     assert table["epoch"].unique().tolist() == [0, 1, 2] and set(table["split"]) == {"validation"}
@@ -87,10 +87,10 @@ def test_the_training_is_not_disturbed(tiny_dataset: Path, tmp_path: Path) -> No
 
 def test_the_test_part_has_to_be_asked_for(tiny_dataset: Path) -> None:
     found = {}
-    for mixins in ("follow_maps", "follow_maps,follow_test"):
-        workflow = MethodWorkflow(method="amcons", mixins=mixins, dataset_dir=str(tiny_dataset))
+    for presets in ("follow_maps", "follow_maps,follow_test"):
+        workflow = MethodWorkflow(method="amcons", presets=presets, dataset_dir=str(tiny_dataset))
         workflow.initialize()
-        found[mixins] = workflow.parser.get_parsed_content("follow").dataset.split
+        found[presets] = workflow.parser.get_parsed_content("train::before::follow").dataset.split
     assert list(found.values()) == ["validation", "test"]
     with pytest.raises(PipelineError, match="unknown split 'held_out'.*available: train"):
         SliceDataset(tiny_dataset, "held_out")

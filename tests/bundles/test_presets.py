@@ -1,4 +1,4 @@
-"""Mixins of the attention methods: the published code, and the papers' data sets."""
+"""Presets of the attention methods: the published code, and the papers' data sets."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pipeline.workflow import MethodWorkflow
 
 def test_the_reference_differs_from_the_paper_by_its_named_options(tiny_dataset: Path) -> None:
     found = {}
-    for mixins in ("", "reference"):
+    for presets in ("", "reference"):
         for method in ("amcons", "gradcamcons_log_barrier", "vae", "ae"):
-            workflow = MethodWorkflow(method=method, mixins=mixins, dataset_dir=str(tiny_dataset))
+            workflow = MethodWorkflow(method=method, presets=presets, dataset_dir=str(tiny_dataset))
             workflow.initialize()
             get = workflow.parser.get_parsed_content
             loss = get("loss")
-            found[method, mixins] = (loss.pixels, loss.kl_images, getattr(get("inferer"), "sample", None)) + tuple(
+            found[method, presets] = (loss.pixels, loss.kl_images, getattr(get("inferer"), "sample", None)) + tuple(
                 getattr(loss.constraint, name, None) for name in ("region", "slack", "weighting")
             )
     paper, code = ("sum", "mean"), "reference"
@@ -38,11 +38,11 @@ def test_the_reference_differs_from_the_paper_by_its_named_options(tiny_dataset:
 
 def test_tuned_weights_are_those_of_each_method(tiny_dataset: Path) -> None:
     found = {}
-    for method, mixins in (("amcons", ""), ("amcons", "tuned"), ("cavga", "tuned")):
-        workflow = MethodWorkflow(method=method, mixins=mixins, dataset_dir=str(tiny_dataset))
+    for method, presets in (("amcons", ""), ("amcons", "tuned"), ("cavga", "tuned")):
+        workflow = MethodWorkflow(method=method, presets=presets, dataset_dir=str(tiny_dataset))
         workflow.initialize()
         get = workflow.parser.get_parsed_content
-        found[method, mixins] = (get("loss").constraint_weight, get("card")["preset"])
+        found[method, presets] = (get("loss").constraint_weight, get("card")["preset"])
     assert found == {
         ("amcons", ""): (0.1, "paper"),
         ("amcons", "tuned"): (300.0, "tuned"),
@@ -52,41 +52,41 @@ def test_tuned_weights_are_those_of_each_method(tiny_dataset: Path) -> None:
         ("cavga", {"tuned_constraint_weight": "$None"}),
         ("amcons", {"constraint_weight": "$None"}),
     ):
-        workflow = MethodWorkflow(method=method, mixins="tuned", dataset_dir=str(tiny_dataset), **override)
+        workflow = MethodWorkflow(method=method, presets="tuned", dataset_dir=str(tiny_dataset), **override)
         workflow.initialize()
         with pytest.raises(PipelineError, match="has no constraint_weight"):
             workflow.run()
 
 
 def test_the_command_line_overrides_a_tuned_weight(tiny_dataset: Path) -> None:
-    arguments = {"mixins": "tuned", "dataset_dir": str(tiny_dataset), "constraint_weight": 7.0}
+    arguments = {"presets": "tuned", "dataset_dir": str(tiny_dataset), "constraint_weight": 7.0}
     assert MethodWorkflow(method="amcons", **arguments).parser.get_parsed_content("loss").constraint_weight == 7
 
 
 def test_tuned_methods_stand_beside_the_floors(tiny_dataset: Path, tmp_path: Path) -> None:
     methods = ["amcons", "vae", "intensity", "untrained_amcons"]
-    run_leaderboard(methods, tiny_dataset, tmp_path, mixins="tuned", max_epochs=1, precision="fp32")
+    run_leaderboard(methods, tiny_dataset, tmp_path, presets="tuned", max_epochs=1, precision="fp32")
     assert set(load_results(tmp_path)["card_preset"]) == {"tuned"}
 
 
-@pytest.mark.parametrize("mixins", ["tuned,reference", "reference,tuned"])
-def test_the_card_names_all_mixins_that_change_the_protocol(mixins: str, tiny_dataset: Path) -> None:
-    workflow = MethodWorkflow(method="amcons", mixins=mixins, dataset_dir=str(tiny_dataset))
-    assert workflow.parser.get_parsed_content("card")["preset"] == mixins.replace(",", " + ")
+@pytest.mark.parametrize("presets", ["tuned,reference", "reference,tuned"])
+def test_the_card_names_all_presets(presets: str, tiny_dataset: Path) -> None:
+    workflow = MethodWorkflow(method="amcons", presets=presets, dataset_dir=str(tiny_dataset))
+    assert workflow.parser.get_parsed_content("card")["preset"] == presets.replace(",", " + ")
 
 
-@pytest.mark.parametrize("mixins, missing", [("follow_test", "follow#dataset"), ("follow_test,follow_maps", "follow#")])
-def test_a_mixin_without_the_one_that_it_changes_is_refused(mixins: str, missing: str, tiny_dataset: Path) -> None:
+@pytest.mark.parametrize("presets, missing", [("follow_test", "train::before::follow::dataset"), ("follow_test,follow_maps", "train::before::follow::")])
+def test_a_preset_without_the_one_that_it_changes_is_refused(presets: str, missing: str, tiny_dataset: Path) -> None:
     with pytest.raises(PipelineError, match=f"follow_test.yaml needs '{missing}"):
-        MethodWorkflow(method="amcons", mixins=mixins, dataset_dir=str(tiny_dataset))
+        MethodWorkflow(method="amcons", presets=presets, dataset_dir=str(tiny_dataset))
 
 
-@pytest.mark.parametrize("mixin, rate, latent", [("brats2019", None, 32), ("physionet_ich", 1e-5, 128)])
-def test_settings_of_the_papers_data_sets(mixin: str, rate: float | None, latent: int, tiny_dataset: Path) -> None:
-    arguments = {"mixins": mixin, "dataset_dir": str(tiny_dataset)}
+@pytest.mark.parametrize("preset, rate, latent", [("brats2019", None, 32), ("physionet_ich", 1e-5, 128)])
+def test_settings_of_the_papers_data_sets(preset: str, rate: float | None, latent: int, tiny_dataset: Path) -> None:
+    arguments = {"presets": preset, "dataset_dir": str(tiny_dataset)}
     for method in ("amcons", "vae", "untrained_amcons", "cavga", "spa"):
-        changed = MethodWorkflow(method=method, **arguments, **{"manifest::expected": {}, "perceptual_weight": 0})
-        own = MethodWorkflow(method=method, dataset_dir=str(tiny_dataset), perceptual_weight=0)
+        changed = MethodWorkflow(method=method, **arguments, **{"manifest::expected": {}})
+        own = MethodWorkflow(method=method, dataset_dir=str(tiny_dataset))
         for name in ("batch_size", "max_epochs", "erosion_mm"):
             assert changed.parser[name] == own.parser[name]
         assert changed.parser["learning_rate"] == (rate or own.parser["learning_rate"])
@@ -99,7 +99,7 @@ def test_settings_of_the_papers_data_sets(mixin: str, rate: float | None, latent
 
 def test_the_reference_runs_and_reports_the_validation_part(tiny_dataset: Path, tmp_path: Path) -> None:
     override = {"max_epochs": 2, "precision": "fp32"}
-    results = run_leaderboard(["amcons", "histeq"], tiny_dataset, tmp_path, mixins="reference", **override)
+    results = run_leaderboard(["amcons", "histeq"], tiny_dataset, tmp_path, presets="reference", **override)
     assert set(results["card_preset"]) == {"reference"}
     assert set(results["card_support"]) == {"brain eroded 6 x 6 px"}
     folder = tmp_path / "amcons" / "seed-0"
