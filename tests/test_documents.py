@@ -6,7 +6,6 @@ import re
 import shlex
 from configparser import ConfigParser
 from functools import cache
-from pathlib import Path
 
 import pytest
 import typer

@@ -1,4 +1,4 @@
-"""Every public function and class of metrics and transforms has an example that runs and shows a result."""
+"""Every public function and class of metrics, transforms and inferers has an example that runs and shows a result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pkgutil
 import pytest
 import torch
 
-PACKAGES = ("pipeline.metrics", "pipeline.transforms")
+PACKAGES = ("pipeline.metrics", "pipeline.transforms", "pipeline.inferers")
 
 
 def _public() -> dict[str, object]:
@@ -43,7 +43,9 @@ def test_the_example_names_what_it_shows_runs_and_prints_what_it_says(name: str)
     assert any(name.rpartition(".")[2] in example.source for example in test.examples), f"{name} is not in its example"
     torch.manual_seed(0)
     report: list[str] = []
-    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=report.append)
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(
+        test, out=report.append
+    )
     assert not result.failed, "".join(report)
 
 

@@ -26,15 +26,25 @@ NORMALISATIONS = ("minmax", *ACTIVATIONS)
 
 @dataclass(frozen=True)
 class ActivationMap:
-    """The raw activation map of one residual stage (Silva-Rodríguez 2022, Eq. 6), itself not normalised.
+    """The raw activation map of one residual stage, itself not normalised.
 
     Args:
-        stage: residual stage of the encoder, 1–4.
-        chunk: slices at work at a time; None: all.
+        stage: residual stage of the encoder, 1 to 4.
+        chunk: slices at work at a time; None takes all at once.
         normalisation: of the channels before their mean: `none` or `instance`, see `pipeline.attention.activation_map`.
 
     Raises:
         PipelineError: another stage or normalisation.
+
+    Source: Silva-Rodríguez et al. 2022, Eq. 6.
+
+    Example:
+        The map is the mean of the channels, here of a network whose only stage has the channels x and 3 x.
+
+        >>> from types import SimpleNamespace
+        >>> network = SimpleNamespace(features=lambda image, up_to: (torch.cat([image, 3 * image], dim=1),))
+        >>> ActivationMap(stage=1)(torch.tensor([[[[0.0, 0.25], [0.5, 1.0]]]]), network).map.flatten().tolist()
+        [0.0, 0.5, 1.0, 2.0]
     """
 
     stage: int = 1
@@ -56,17 +66,27 @@ class ActivationMap:
 
 @dataclass(frozen=True)
 class GradCAM:
-    """Grad-CAM of the latent means (Silva-Rodríguez 2022, Eq. 2 and section 3.6), also under `torch.no_grad()`.
+    """Grad-CAM of the latent means, also under `torch.no_grad()`.
 
     Args:
-        stage: residual stage of the encoder, 1–4.
+        stage: residual stage of the encoder, 1 to 4.
         weighting: `gradients` or `none`, see `pipeline.attention.grad_cam`.
         normalisation: `minmax` of each slice in place of the sigmoid (section 3.6), `sigmoid` or `none`.
         invert: `1 − map`: normal is what attention covers (Venkataramanan et al. 2020).
-        chunk: slices at work at a time; None: all.
+        chunk: slices at work at a time; None takes all at once.
 
     Raises:
         PipelineError: another stage, weighting or normalisation.
+
+    Source: Silva-Rodríguez et al. 2022, Eq. 2 and section 3.6.
+
+    Example:
+        >>> from pipeline.networks import ResNetAutoencoder
+        >>> network, slices = ResNetAutoencoder(image_size=16, latent_size=4).eval(), torch.rand(3, 1, 16, 16)
+        >>> with torch.no_grad():
+        ...     found = GradCAM(stage=1)(slices, network).map
+        >>> found.amin((1, 2, 3)).tolist(), found.amax((1, 2, 3)).tolist()  # of each slice
+        ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
     """
 
     stage: int = 1
@@ -95,14 +115,23 @@ class GradCAM:
 
 @dataclass(frozen=True)
 class LatentGradCAM:
-    """Mean of the Grad-CAMs of the single latent dimensions (Liu et al. 2020), also under `torch.no_grad()`.
+    """Mean of the Grad-CAMs of the single latent dimensions, also under `torch.no_grad()`.
 
     Args:
-        stage: residual stage of the encoder, 1–4.
-        chunk: slices at work at a time; None: all.
+        stage: residual stage of the encoder, 1 to 4.
+        chunk: slices at work at a time; None takes all at once.
 
     Raises:
         PipelineError: another stage.
+
+    Source: Liu et al. 2020.
+
+    Example:
+        >>> from pipeline.networks import ResNetAutoencoder
+        >>> network, slices = ResNetAutoencoder(image_size=16, latent_size=4).eval(), torch.rand(3, 1, 16, 16)
+        >>> found = LatentGradCAM(stage=1)(slices, network).map
+        >>> found.shape, bool(found.min() >= 0)
+        (torch.Size([3, 1, 16, 16]), True)
     """
 
     stage: int = 1

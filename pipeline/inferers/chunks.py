@@ -12,15 +12,35 @@ CHUNK = 32
 
 
 def by_chunks(function: Callable[[torch.Tensor], torch.Tensor], slices: torch.Tensor, size: int | None) -> torch.Tensor:
-    """`function` of at most `size` slices [n, 1, H, W] at a time, joined; None = all at once.
+    """`function` of some slices at a time, joined.
 
-    Equal to one call for a network in evaluation mode, where slices do not see each other.
+    For a network in evaluation mode, where slices do not see each other, this equals one call.
+
+    Args:
+        function: [n, 1, H, W] to [n, 1, H, W].
+        slices: [N, 1, H, W].
+        size: slices at a time; None takes all at once.
+
+    Example:
+        >>> by_chunks(lambda part: part + len(part), torch.zeros(5, 1, 1, 1), size=2).flatten().tolist()
+        [2.0, 2.0, 2.0, 2.0, 1.0]
     """
     return torch.cat([function(part) for part in slices.split(size or max(len(slices), 1))])
 
 
 def scored_by_chunks(function: Callable[[torch.Tensor], Scored], slices: torch.Tensor, size: int | None) -> Scored:
-    """As `by_chunks`, for functions that return Scored: each of its parts is joined."""
+    """As `by_chunks`, for functions that return Scored: each of its parts is joined.
+
+    Args:
+        function: [n, 1, H, W] to Scored.
+        slices: [N, 1, H, W].
+        size: slices at a time; None takes all at once.
+
+    Example:
+        >>> found = scored_by_chunks(lambda part: Scored(part, 1 - part), torch.ones(5, 1, 1, 1), size=2)
+        >>> found.map.shape, found.reconstruction.sum().item(), found.objective
+        (torch.Size([5, 1, 1, 1]), 0.0, None)
+    """
     maps, drawn, objectives = zip(*(function(part) for part in slices.split(size or max(len(slices), 1))), strict=True)
     return Scored(torch.cat(maps), _joined(drawn), _joined(objectives))
 

@@ -19,6 +19,13 @@ class Generate:
 
     Args:
         precision: of the network, see Forward.
+
+    Example:
+        >>> from pipeline.networks import FAnoGAN
+        >>> images = torch.rand(2, 1, 32, 32)
+        >>> drawn = Generate(precision="fp32")(images, FAnoGAN(image_size=32, latent_size=4))
+        >>> drawn.reconstruction.shape, drawn.mu.shape
+        (torch.Size([2, 1, 32, 32]), torch.Size([2, 4]))
     """
 
     precision: str = "auto"
@@ -36,6 +43,15 @@ class EncodeToFixedGenerator:
 
     Args:
         precision: of the network, see Forward.
+
+    Example:
+        >>> from pipeline.networks import FAnoGAN
+        >>> network = FAnoGAN(image_size=32, latent_size=4)
+        >>> output = EncodeToFixedGenerator(precision="fp32")(torch.rand(2, 1, 32, 32), network)
+        >>> output.reconstruction.sum().backward()
+        >>> learning = [name for name, weight in network.named_parameters() if weight.grad is not None]
+        >>> sorted({name.split(".")[0] for name in learning})  # the encoder alone
+        ['stages', 'stem', 'to_mu']
     """
 
     precision: str = "auto"

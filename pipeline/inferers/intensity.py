@@ -15,7 +15,14 @@ SCOPES = ("volume", "slice")
 
 @dataclass(frozen=True)
 class Intensity:
-    """The image itself: what a plain threshold sees ("Thresh." of Bercea et al. 2022)."""
+    """The image itself: what a plain threshold sees.
+
+    Source: "Thresh." of Bercea et al. 2022.
+
+    Example:
+        >>> Intensity()(torch.tensor([[[[0.0, 0.5, 1.0]]]])).map.tolist()
+        [[[[0.0, 0.5, 1.0]]]]
+    """
 
     def __call__(self, inputs: torch.Tensor, network: object = None) -> Scored:
         """The slices `inputs` [N, 1, H, W], unchanged."""
@@ -24,7 +31,7 @@ class Intensity:
 
 @dataclass(frozen=True)
 class HistogramRank:
-    """Histogram equalisation over the brain (Meissen et al. 2021): `F(v) = #{brain ≤ v} / #brain`.
+    """Histogram equalisation over the brain: `F(v) = #{brain ≤ v} / #brain`.
 
     The brain is where the image is positive; elsewhere the map is 0. A Gaussian before the ranking is normalised
     by the smoothed brain mask, so that the rim of the brain is not darkened.
@@ -36,6 +43,15 @@ class HistogramRank:
 
     Raises:
         PipelineError: negative sigma, or another scope.
+
+    Source: Meissen et al. 2021.
+
+    Example:
+        >>> slices = torch.tensor([[[[0.0, 0.1, 0.7]]], [[[0.0, 0.3, 0.9]]]])  # two slices, two brain pixels each
+        >>> HistogramRank()(slices).map.flatten().tolist()
+        [0.0, 0.25, 0.75, 0.0, 0.5, 1.0]
+        >>> HistogramRank(scope="slice")(slices).map.flatten().tolist()
+        [0.0, 0.5, 1.0, 0.0, 0.5, 1.0]
     """
 
     sigma_mm: float = 0.0

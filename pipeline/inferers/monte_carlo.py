@@ -18,7 +18,17 @@ STATISTICS = ("mean", "std")
 
 @contextlib.contextmanager
 def active_dropout(network: nn.Module) -> Iterator[int]:
-    """Dropout layers of `network` in training mode inside, all else as it is; yields how many there are (p > 0)."""
+    """Dropout layers of `network` in training mode inside, all else as it is; yields how many there are (p > 0).
+
+    Args:
+        network: its modes are restored at the end.
+
+    Example:
+        >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout2d(0.2)).eval()
+        >>> with active_dropout(network) as layers:
+        ...     layers, [layer.training for layer in network]
+        (1, [False, False, True])
+    """
     layers = [m for m in network.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0]
     before = [layer.training for layer in layers]
     try:
@@ -32,7 +42,7 @@ def active_dropout(network: nn.Module) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class MonteCarlo:
-    """Mean or standard deviation of `|x − x̂|` over passes with dropout active (Pawlowski et al. 2018).
+    """Mean or standard deviation of `|x − x̂|` over passes with dropout active.
 
     Both are updated pass by pass (Chan et al. 1983), so memory does not grow with `passes`.
 
@@ -46,6 +56,16 @@ class MonteCarlo:
 
     Raises:
         PipelineError: fewer than two passes, another statistic, or a network that answers the same each time.
+
+    Source: Pawlowski et al. 2018.
+
+    Example:
+        >>> from pipeline.networks import ResNetAutoencoder
+        >>> network = ResNetAutoencoder(image_size=16, latent_size=4, dropout=0.2).eval()
+        >>> slices = torch.rand(2, 1, 16, 16)
+        >>> spread = MonteCarlo(passes=4, statistic="std")(slices, network).map
+        >>> spread.shape, bool((spread > 0).any())
+        (torch.Size([2, 1, 16, 16]), True)
     """
 
     passes: int = 100

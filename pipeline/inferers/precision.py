@@ -21,6 +21,11 @@ class Forward:
 
     Args:
         precision: `auto`, `bf16` or `fp32`, see `pipeline.precision`.
+
+    Example:
+        >>> network, images = torch.nn.Conv2d(1, 2, 3), torch.rand(1, 1, 8, 8)
+        >>> Forward("bf16")(images, network).dtype, Forward("fp32")(images, network).dtype
+        (torch.bfloat16, torch.float32)
     """
 
     precision: str = "auto"

@@ -15,7 +15,11 @@ class Probability:
     """`sigmoid(network(x))`, the probability of a lesion, in [0, 1].
 
     Args:
-        chunk: slices at work at a time; None: all.
+        chunk: slices at work at a time; None takes all at once.
+
+    Example:
+        >>> Probability()(torch.tensor([[[[0.5, 1.0]]]]), lambda image: 4 * image - 2).map.round(decimals=2).tolist()
+        [[[[0.5, 0.8799999952316284]]]]
     """
 
     chunk: int | None = CHUNK
@@ -30,7 +34,11 @@ class NetworkMap:
     """`network(x)`: the network returns the map itself, [N, 1, H, W].
 
     Args:
-        chunk: slices at work at a time; None: all.
+        chunk: slices at work at a time; None takes all at once.
+
+    Example:
+        >>> NetworkMap()(torch.tensor([[[[0.5, 1.0]]]]), torch.square).map.tolist()
+        [[[[0.25, 1.0]]]]
     """
 
     chunk: int | None = CHUNK

@@ -27,22 +27,43 @@ PARTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 def check_part(name: str) -> None:
-    """Raise PipelineError, with the choices, for a name that is not in `PARTS`."""
+    """Refuse a name that is not in `PARTS`.
+
+    Args:
+        name: `absolute`, `positive` or `signed`.
+
+    Raises:
+        PipelineError: another name; the message lists the choices.
+
+    Example:
+        >>> check_part("negative")
+        Traceback (most recent call last):
+        pipeline.errors.PipelineError: unknown part of the residual 'negative'; available: absolute, positive, signed
+    """
     check_choice("part of the residual", name, PARTS)
 
 
 @dataclass(frozen=True)
 class Residual:
-    """Residual of the reconstruction `x − x̂` (Baur et al. 2019).
+    """Residual of the reconstruction `x − x̂`.
 
     Args:
         part: `absolute` `|x − x̂|` in [0, 1], `positive` `max(x − x̂, 0)`, what is brighter than drawn, or `signed`
             `x − x̂` in [−1, 1].
         sample: decode a sample of the latent distribution, as published code does, in place of its mean.
-        chunk: slices at work at a time; None: all.
+        chunk: slices at work at a time; None takes all at once.
 
     Raises:
         PipelineError: another part.
+
+    Source: Baur et al. 2019.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> mean_brain = lambda image: SimpleNamespace(reconstruction=torch.full_like(image, 0.5))
+        >>> scored = Residual("positive")(torch.tensor([[[[0.0, 0.5, 0.75]]]]), mean_brain)
+        >>> scored.map.flatten().tolist()
+        [0.0, 0.0, 0.25]
     """
 
     part: str = "absolute"
@@ -70,14 +91,24 @@ TERMS: dict[str, Callable[[DrawnLogits, torch.Tensor], torch.Tensor]] = {
 
 @dataclass(frozen=True)
 class GradientWeightedResidual:
-    """Score of the context-encoding VAE (Zimmerer et al. 2019): `|x − x̂| · |∂L/∂x|`.
+    """Score of the context-encoding VAE: `|x − x̂| · |∂L/∂x|`.
 
     Args:
         term: L: `elbo`, the negative lower bound `L_R + KL`, or `kl` alone.
-        chunk: slices at work at a time; None: all.
+        chunk: slices at work at a time; None takes all at once.
 
     Raises:
         PipelineError: another term.
+
+    Source: Zimmerer et al. 2019.
+
+    Example:
+        >>> from pipeline.networks import ResNetAutoencoder
+        >>> network = ResNetAutoencoder(image_size=16, latent_size=4, variational=True).eval()
+        >>> slices = torch.rand(2, 1, 16, 16)
+        >>> scored = GradientWeightedResidual()(slices, network)
+        >>> torch.equal(scored.map > 0, (slices - scored.reconstruction) != 0)
+        True
     """
 
     term: str = "elbo"
@@ -101,14 +132,23 @@ class GradientWeightedResidual:
 
 @dataclass(frozen=True)
 class FeatureResidual:
-    """Residual of pixels and of critic features, `|x − x̂| + κ mean_k |f_k(x) − f_k(x̂)|` (Schlegl et al. 2019).
+    """Residual of pixels and of critic features, `|x − x̂| + κ mean_k |f_k(x) − f_k(x̂)|`.
 
     The features are enlarged to the image (bilinear). Schlegl et al. localise with κ = 0 and add the features to the
     score of the whole image; here they may take part in the map.
 
     Args:
         kappa: κ ≥ 0.
-        chunk: slices at work at a time; None: all.
+        chunk: slices at work at a time; None takes all at once.
+
+    Source: Schlegl et al. 2019.
+
+    Example:
+        >>> from pipeline.networks import FAnoGAN
+        >>> network, slices = FAnoGAN(image_size=32, latent_size=4).eval(), torch.rand(2, 1, 32, 32)
+        >>> pixels, both = FeatureResidual(kappa=0.0)(slices, network), FeatureResidual(kappa=1.0)(slices, network)
+        >>> torch.equal(pixels.map, (slices - pixels.reconstruction).abs()), bool((both.map >= pixels.map).all())
+        (True, True)
     """
 
     kappa: float = 1.0

@@ -21,15 +21,37 @@ DENOISING_STEPS = 20
 
 
 def total_variation(difference: torch.Tensor) -> torch.Tensor:
-    """`Σ |d_x| + |d_y|` of each image, [N] (anisotropic)."""
+    """`Σ |d_x| + |d_y|` of each image (anisotropic).
+
+    Args:
+        difference: [N, 1, H, W].
+
+    Returns:
+        [N].
+
+    Example:
+        >>> image = torch.zeros(1, 1, 4, 4)
+        >>> image[..., 1:3, 1:3] = 0.5  # a square of 2 × 2 with a border of 8 pixels
+        >>> total_variation(image).tolist()
+        [4.0]
+    """
     return sum(difference.diff(dim=axis).abs().flatten(1).sum(dim=1) for axis in (-1, -2))  # type: ignore[return-value]
 
 
 def denoise(noisy: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Near `argmin_d ½ ‖d − noisy‖² + weight TV(d)`, by projected gradient steps on the dual (Chambolle 2005).
+    """Near `argmin_d ½ ‖d − noisy‖² + weight TV(d)`, by projected gradient steps on the dual.
 
     Args:
-        noisy: [N, 1, H, W]. weight: [N, 1, 1, 1], ≥ 0.
+        noisy: [N, 1, H, W].
+        weight: [N, 1, 1, 1], ≥ 0.
+
+    Source: Chambolle 2005.
+
+    Example:
+        >>> noisy = torch.tensor([[[[0.0, 0.2, 0.1], [0.1, 0.0, 0.2]]]])
+        >>> clean = denoise(noisy, torch.full((1, 1, 1, 1), 0.5))
+        >>> bool(total_variation(clean) < 0.1 * total_variation(noisy)), round(float(clean.mean()), 3)
+        (True, 0.1)
     """
     across, down = torch.zeros_like(noisy.diff(dim=-1)), torch.zeros_like(noisy.diff(dim=-2))
     rate = 1 / (8 * weight.clamp_min(1e-12))
@@ -45,12 +67,33 @@ def denoise(noisy: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 def bernoulli_entropy(image: torch.Tensor) -> torch.Tensor:
-    """`−Σ x log x + (1 − x) log(1 − x)` of each image, [N]: what the cross entropy with itself costs."""
+    """`−Σ x log x + (1 − x) log(1 − x)` of each image: what the cross entropy with itself costs.
+
+    Args:
+        image: [N, 1, H, W] in [0, 1].
+
+    Returns:
+        [N].
+
+    Example:
+        >>> certain, unsure = bernoulli_entropy(torch.tensor([[[[0.0, 1.0]]], [[[0.5, 0.5]]]]))
+        >>> float(certain) == 0, round(float(unsure), 4)  # 2 log 2
+        (True, 1.3863)
+    """
     return -(torch.special.xlogy(image, image) + torch.special.xlog1py(1 - image, -image)).flatten(1).sum(dim=1)
 
 
 class Restored(NamedTuple):
-    """Restored images [N, 1, H, W], and the objective before and after every step, [steps + 1, N]."""
+    """What a restoration found.
+
+    Args:
+        image: [N, 1, H, W] in [0, 1], the restored images.
+        objective: [steps + 1, N], J before the first and after every step.
+
+    Example:
+        >>> Restored(torch.zeros(2, 1, 8, 8), objective=torch.tensor([[9.0, 8.0], [7.0, 8.0]])).objective[-1].tolist()
+        [7.0, 8.0]
+    """
 
     image: torch.Tensor
     objective: torch.Tensor
@@ -58,7 +101,7 @@ class Restored(NamedTuple):
 
 @dataclass(frozen=True)
 class Restoration:
-    """`|x − x̃|`, x̃ the restored image (You et al. 2019; Chen et al. 2020), all slices of a chunk side by side.
+    """`|x − x̃|`, where x̃ is the restored image; all slices of a chunk go side by side.
 
     x̃ descends `J(x̃) = L_R(x̃) + KL(x̃) + λ_TV TV(x − x̃)` from x by proximal gradient steps, clipped to [0, 1]: a
     gradient step on the first two terms, then `denoise` on the difference, as TV has no gradient where it matters.
@@ -69,16 +112,25 @@ class Restoration:
     Args:
         steps: trials.
         step: to start with.
-        tv_weight: λ_TV ≥ 0, high values keep the restored image near the image.
+        tv_weight: λ_TV ≥ 0; high values keep the restored image near the image.
         relative: subtract the entropy of x̃ from L_R. The cross entropy is linear in its target, so without this the
             descent drives a pixel to 0 or 1 rather than to its reconstruction.
-        chunk: slices at work at a time; None: all.
+        chunk: slices at work at a time; None takes all at once.
         precision: of the network, see Forward.
         energy: `(output, image) -> [N]` in place of `L_R + KL`, for networks with another one.
         part: of `x − x̃`, see Residual.
 
     Raises:
         PipelineError: another part.
+
+    Source: You et al. 2019; Chen et al. 2020.
+
+    Example:
+        >>> from pipeline.networks import ResNetAutoencoder
+        >>> network = ResNetAutoencoder(image_size=16, latent_size=4, variational=True).eval()
+        >>> restored = Restoration(steps=5).restore(torch.rand(2, 1, 16, 16), network)
+        >>> bool((restored.objective.diff(dim=0) <= 0).all())  # J never rises
+        True
     """
 
     steps: int = 100

@@ -13,7 +13,17 @@ from pipeline.contracts import MapInferer, Scored
 
 
 class Choices(Protocol):
-    """What calibration chose."""
+    """What calibration chose.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from pipeline.inferers import HistogramRank
+        >>> class Chosen(Choices):
+        ...     def tuned(self, inferer):
+        ...         return replace(inferer, sigma_mm=2.0)
+        >>> Chosen().tuned(HistogramRank())
+        HistogramRank(sigma_mm=2.0, spacing_mm=1.0, scope='volume')
+    """
 
     def tuned(self, inferer: MapInferer) -> MapInferer:
         """An inferer like the given one, with the chosen parameters."""
@@ -28,8 +38,18 @@ class Scorer(Inferer):
         postprocessing: steps `(map, slices) -> map`, applied in order; the same for all rows of a table.
         tuning: gives the inferer with the chosen parameters; None: the inferer as it is.
 
-    >>> Scorer(lambda slices, network: network(slices)).map(torch.ones(1, 1, 2, 2), torch.nn.Identity()).mean()
-    tensor(1.)
+    Example:
+        >>> from pipeline.inferers import HistogramRank
+        >>> from pipeline.transforms import HyperintensityPrior
+        >>> slices = torch.tensor([[[[0.0, 0.2, 0.4, 0.6, 0.8]]]])
+        >>> scorer = Scorer(HistogramRank(), postprocessing=[HyperintensityPrior(50)])
+        >>> scorer(slices, network=None).map.flatten().tolist()
+        [0.0, 0.0, 0.0, 0.75, 1.0]
+
+        An inferer may also be a function that returns a tensor:
+
+        >>> Scorer(lambda slices, network: network(slices)).map(slices, torch.nn.Identity()).flatten().tolist()
+        [0.0, 0.20000000298023224, 0.4000000059604645, 0.6000000238418579, 0.800000011920929]
     """
 
     inferer: MapInferer
