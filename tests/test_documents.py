@@ -9,10 +9,11 @@ from functools import cache
 
 import pytest
 import typer
+import yaml
 from documents import ROOT, block_commands, documents, inline_commands
 
 from lesionless.cli import app
-from pipeline.catalogue import BASE, available_methods
+from pipeline.catalogue import available, available_methods, method_file
 from preprocessing.cli import app as preprocessing_app
 
 DOCUMENTS = {str(path.relative_to(ROOT)): path for path in documents()}
@@ -23,10 +24,6 @@ STAGES = ("train", "calibrate", "evaluate")
 def _named(parts: str, available: set[str], kind: str) -> None:
     unknown = {name for name in parts.split(",") if name} - available - set(OWN_FILES)
     assert not unknown, f"there is no {kind} {unknown}"
-
-
-def _presets() -> set[str]:
-    return {path.stem for path in BASE.rglob("*.yaml")}
 
 
 def _typer(application: typer.Typer, words: list[str], mention: bool) -> None:
@@ -42,7 +39,7 @@ def _typer(application: typer.Typer, words: list[str], mention: bool) -> None:
         assert mention and type(error).__name__ == "MissingParameter", str(error)
         return
     _named(str(given.get("methods") or ""), set(available_methods()), "method")
-    _named(str(given.get("presets") or given.get("mixins") or ""), _presets(), "preset")
+    _named(str(given.get("presets") or ""), set(available("preset")), "preset")
     if words[0] == "ablation" and words[1] != "NAME":
         _named(words[1], {path.stem for path in (ROOT / "bundles/base/ablations").glob("*.yaml")}, "ablation")
 
@@ -58,12 +55,13 @@ def _bundle(words: list[str]) -> None:
     """`run [ID] --option value …` of MONAI, in the form with a workflow and in the plain one."""
     options = dict(zip(words[1:], words[2:], strict=False))
     if "--config_file" in options:
-        for name in re.findall(r"'([^']+)'", options["--config_file"]):
-            assert (ROOT / name).is_file(), f"there is no {name}"
+        files = re.findall(r"'([^']+)'", options["--config_file"])
+        parts = yaml.safe_load(method_file(files[-1].split("/")[1]).read_text("utf-8")).get("parts", [])
+        assert files[:-1] == ["bundles/base/base.yaml", *(f"bundles/base/parts/{part}.yaml" for part in parts)]
         return
     _named(options["--method"], set(available_methods()), "method")
     assert options["--stage"] in STAGES
-    _named(options.get("--presets", ""), _presets(), "preset")
+    _named(options.get("--presets", ""), set(available("preset")), "preset")
     own = {"--workflow_name", "--method", "--stage", "--presets", "--dataset_dir", "--runs_dir"}
     unknown = {word[2:].partition("::")[0] for word in words if word.startswith("--") and word not in own} - _keys()
     assert not unknown, f"no configuration has the key {unknown}"
