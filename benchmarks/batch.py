@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from preprocessing.cohort import ledger
-from preprocessing.cohort.ledger import Request
-from preprocessing.cohort.request import ask, remember
+from preprocessing.cohort.ledger import ScanRequest
+from preprocessing.cohort.request import cohort_request, save_request
 from preprocessing.config import resolve
 from preprocessing.dataset import derivatives
 from preprocessing.datasets import find_scans
@@ -55,18 +55,18 @@ def write_raw(folder: Path, scans: int) -> None:
 
 def write_ledger(raw: Path, out: Path, atlas: Path | None) -> None:
     """What a run leaves behind that was stopped after nine of ten scans; every hundredth failed."""
-    batch = ask(find_scans("table", raw), "table", "base", {}, atlas)
-    requests = ledger.requests(batch.scans, out, *resolve(batch.config, batch.atlas))
-    remember(out, batch, requests)
+    batch = cohort_request(find_scans("table", raw), "table", "base", {}, atlas)
+    requests = ledger.scan_requests(batch.scans, out, *resolve(batch.config, batch.atlas))
+    save_request(out, batch, requests)
     for i, request in enumerate(requests[: len(requests) * 9 // 10]):
         ledger.write(request, _failed(request) if i % 100 == 0 else _done(request))
 
 
-def _failed(request: Request) -> ledger.Record:
+def _failed(request: ScanRequest) -> ledger.Record:
     return {"id": request.scan.id, "state": "failed", "reason": "unreadable", "request": request.digest, "seconds": 0.1}
 
 
-def _done(request: Request) -> ledger.Record:
+def _done(request: ScanRequest) -> ledger.Record:
     paths = [str(path) for path in derivatives.names(request.scan).values()]
     for path in paths:
         (request.out / path).parent.mkdir(parents=True, exist_ok=True)

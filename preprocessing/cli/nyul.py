@@ -14,7 +14,6 @@ def nyul(
     out: Annotated[Path, typer.Option(help="the standard histogram, a .npy file for `standard` of NyulNormalized")],
 ) -> None:
     """Take Nyúl's standard histogram from the healthy training scans of a prepared data set."""
-    from preprocessing.cli.nyul import training_images
     from preprocessing.intensity.nyul import fit_standard
 
     images = training_images(dataset)

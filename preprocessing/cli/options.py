@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from preprocessing import datasets
-from preprocessing.cohort.request import Batch, ask
+from preprocessing.cohort.request import CohortRequest, cohort_request
 from preprocessing.cohort.survey import find
 from preprocessing.scan import SUFFIXES, Scan
 
@@ -53,7 +53,7 @@ class CohortOptions:
         """The scans; what is missing or unknown is said, and written below the folder `findings`."""
         return find(self.dataset, self.root, self.flair_like, self.modality, self.split, findings)
 
-    def batch(self, scans: list[Scan], **where: Any) -> Batch:
+    def request(self, scans: list[Scan], **where: Any) -> CohortRequest:
         """The request to prepare `scans`; `where` is its `executor` and `workers`."""
         options = {
             "image_size": self.image_size,
@@ -61,7 +61,7 @@ class CohortOptions:
             "slice_step": self.slice_step,
             "seed": self.seed,
         }
-        return ask(scans, "+".join(self.dataset), self.config, options, self.atlas, **where)
+        return cohort_request(scans, "+".join(self.dataset), self.config, options, self.atlas, **where)
 
 
 def with_cohort(verb: Callable[..., None]) -> Callable[..., None]:

@@ -12,7 +12,7 @@ def plan(options: CohortOptions) -> None:
     """Say what `run` would do and need, without doing it: a line a scan, tab-separated."""
     from preprocessing.cohort.plan import plan as make_plan
 
-    planned = make_plan(options.batch(options.scans()), options.out)
+    planned = make_plan(options.request(options.scans()), options.out)
     typer.echo("\t".join(("scan", "subject", "modality", "status", "brain mask", "why", "image")))
     for scan, why in planned.todo:
         status = "healthy" if scan.healthy else "lesion" if scan.labelled else "lesion, unlabelled"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from preprocessing.cli.options import CohortOptions, Out, with_cohort
-from preprocessing.cohort.request import Batch, recall
+from preprocessing.cohort.request import CohortRequest, load_request
 
 
 @with_cohort
@@ -19,7 +19,7 @@ def run(
 ) -> None:
     """Raw scans → prepared data set; run it again to finish or to retry."""
     scans = options.scans(findings=options.out)
-    start(options.batch(scans, executor=executor, workers=options.workers), options.out)
+    start(options.request(scans, executor=executor, workers=options.workers), options.out)
 
 
 def rerun(
@@ -32,16 +32,16 @@ def rerun(
     where: dict[str, Any] = {
         key: value for key, value in (("workers", workers), ("executor", executor)) if value is not None
     }
-    start(replace(recall(out), **where), out, failed_only=failed)
+    start(replace(load_request(out), **where), out, failed_only=failed)
 
 
-def start(batch: Batch, out: Path, failed_only: bool = False) -> None:
-    """Prepare `batch` and say what was done; exit status 1: scans failed, 130: interrupted."""
-    from preprocessing.cohort.run import prepare_batch  # takes seconds to import; `status` and `--help` do without
+def start(request: CohortRequest, out: Path, failed_only: bool = False) -> None:
+    """Prepare `request` and say what was done; exit status 1: scans failed, 130: interrupted."""
+    from preprocessing.cohort.run import prepare_cohort  # takes seconds to import; `status` and `--help` do without
 
     again = f"`python -m preprocessing rerun --out {out}`"
     try:
-        prepared = prepare_batch(batch, out, failed_only=failed_only)
+        prepared = prepare_cohort(request, out, failed_only=failed_only)
     except KeyboardInterrupt:
         typer.echo(f"interrupted; what is done stays, {again} goes on", err=True)
         raise typer.Exit(130) from None

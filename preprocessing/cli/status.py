@@ -7,13 +7,13 @@ from collections import Counter
 import typer
 
 from preprocessing.cli.options import Out
-from preprocessing.cohort.request import states
+from preprocessing.cohort.request import scan_states
 
 
 def status(out: Out) -> None:
     """What is done, what failed and what waits, from the ledger."""
     counts: Counter[str] = Counter()
-    for name, state, reason in states(out):
+    for name, state, reason in scan_states(out):
         counts[state] += 1
         if state == "failed":
             typer.echo(f"{name}: {reason}")

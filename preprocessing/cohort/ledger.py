@@ -19,14 +19,14 @@ FAILED = "failed before"
 
 
 @dataclass(frozen=True)
-class Request:
+class ScanRequest:
     """What is asked of one scan: everything that decides the result but the content of its files.
 
     Args:
         scan: the raw scan.
         out: the prepared data set.
         config: the resolved configuration.
-        digest: SHA-256 of the rest, see `requests`.
+        digest: SHA-256 of the rest, see `scan_requests`.
     """
 
     scan: Scan
@@ -45,13 +45,13 @@ def status_file(out: Path, name: str) -> Path:
     return out / FOLDER / f"{name}.json"
 
 
-def requests(scans: Iterable[Scan], out: Path, config: Config, files_digest: str) -> list[Request]:
+def scan_requests(scans: Iterable[Scan], out: Path, config: Config, files_digest: str) -> list[ScanRequest]:
     """The request for each scan; digests depend on the scan, the steps, files that they name, and package versions.
 
     The seed counts only where it is used, and neither file names nor the split nor the slices count.
     """
     common = sha256_json([RECORD, steps(config), files_digest, versions()])
-    return [Request(scan, out, config, _digest(scan, common, config["seed"])) for scan in scans]
+    return [ScanRequest(scan, out, config, _digest(scan, common, config["seed"])) for scan in scans]
 
 
 def _digest(scan: Scan, common: str, seed: int) -> str:
@@ -64,7 +64,7 @@ def inputs(scan: Scan) -> list[Record]:
     return [{**_stat(path), "sha256": sha256_file(path)} for path in scan.inputs]
 
 
-def why(request: Request, record: Record | None, *, hashing: bool) -> str | None:
+def why(request: ScanRequest, record: Record | None, *, hashing: bool) -> str | None:
     """Why a scan must run; None: it is done, that is, same request, same input, and outputs in place.
 
     Args:
@@ -87,7 +87,7 @@ def why(request: Request, record: Record | None, *, hashing: bool) -> str | None
     return None if in_place else "output lost"
 
 
-def refresh(request: Request, record: Record) -> None:
+def refresh(request: ScanRequest, record: Record) -> None:
     """Note the times of input files that were moved or touched, so that they are not read again the next time."""
     now = [
         {**_stat(path), "sha256": known["sha256"]}
@@ -97,7 +97,7 @@ def refresh(request: Request, record: Record) -> None:
         write(request, {**record, "inputs": now})
 
 
-def write(request: Request, record: Record) -> None:
+def write(request: ScanRequest, record: Record) -> None:
     """Write the status file of a scan."""
     write_json(request.path, record)
 

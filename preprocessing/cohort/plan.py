@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from preprocessing.cohort import ledger
-from preprocessing.cohort.request import Batch
+from preprocessing.cohort.request import CohortRequest
 from preprocessing.config import resolve
 from preprocessing.dataset.slice_arrays import expected_bytes
 from preprocessing.io.files import read_json
@@ -52,15 +52,15 @@ class Plan:
         )
 
 
-def plan(batch: Batch, out: Path) -> Plan:
+def plan(cohort: CohortRequest, out: Path) -> Plan:
     """Compare what is asked with the ledger, by size and times of the input; no image is read.
 
     Raises:
         PreprocessingError: see `resolve`.
     """
-    config, digest = resolve(batch.config, batch.atlas)
+    config, digest = resolve(cohort.config, cohort.atlas)
     todo, measured, seconds, size = [], 0, 0.0, 0
-    for request in ledger.requests(batch.scans, out, config, digest):
+    for request in ledger.scan_requests(cohort.scans, out, config, digest):
         record = read_json(request.path)
         if reason := ledger.why(request, record, hashing=False):
             todo.append((request.scan, reason))
@@ -69,8 +69,8 @@ def plan(batch: Batch, out: Path) -> Plan:
             seconds += record["seconds"]
             size += sum(record["outputs"].values())
     mean = (seconds / measured, size / measured) if measured else (ASSUMED_SECONDS, ASSUMED_BYTES)
-    slices = expected_bytes(len(batch.scans), config)
-    return Plan(todo, len(batch.scans), measured, *mean, slices, shutil.disk_usage(_existing(out)).free)
+    slices = expected_bytes(len(cohort.scans), config)
+    return Plan(todo, len(cohort.scans), measured, *mean, slices, shutil.disk_usage(_existing(out)).free)
 
 
 def _existing(path: Path) -> Path:

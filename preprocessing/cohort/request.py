@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing.cohort import ledger
-from preprocessing.cohort.ledger import Request
+from preprocessing.cohort.ledger import ScanRequest
 from preprocessing.config import Config, load_config
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.files import read_json, write_json
@@ -20,7 +20,7 @@ _PATHS = frozenset(field.name for field in fields(Scan) if "Path" in str(field.t
 
 
 @dataclass(frozen=True)
-class Batch:
+class CohortRequest:
     """Everything that `run` is told but the folder of the data set.
 
     Args:
@@ -42,10 +42,10 @@ class Batch:
     workers: int = 2
 
 
-def ask(
+def cohort_request(
     scans: Sequence[Scan], name: str, config: str, options: dict[str, Any], atlas: Path | None = None, **where: Any
-) -> Batch:
-    """A batch of `scans`; `options` are laid over the configuration, `where` is its `executor` and `workers`.
+) -> CohortRequest:
+    """A cohort of `scans`; `options` are laid over the configuration, `where` is its `executor` and `workers`.
 
     Raises:
         PreprocessingError: see `check_scans` and `load_config`.
@@ -54,19 +54,21 @@ def ask(
     absolute = tuple(
         _scan({**vars(scan), **{k: path.absolute() for k, path in _paths(scan).items()}}) for scan in scans
     )
-    return Batch(name, absolute, Path(config).stem, load_config(config, options), atlas and atlas.absolute(), **where)
+    return CohortRequest(
+        name, absolute, Path(config).stem, load_config(config, options), atlas and atlas.absolute(), **where
+    )
 
 
-def remember(out: Path, batch: Batch, requests: Sequence[Request]) -> None:
-    """Write what `recall` and `states` read."""
+def save_request(out: Path, cohort: CohortRequest, requests: Sequence[ScanRequest]) -> None:
+    """Write what `load_request` and `scan_states` read."""
     rows = [
         {**vars(request.scan), **{key: str(path) for key, path in _paths(request.scan).items()}} for request in requests
     ]
-    content = {**vars(batch), "atlas": batch.atlas and str(batch.atlas), "scans": rows}
+    content = {**vars(cohort), "atlas": cohort.atlas and str(cohort.atlas), "scans": rows}
     write_json(_file(out), {**content, "requests": [request.digest for request in requests]})
 
 
-def recall(out: Path) -> Batch:
+def load_request(out: Path) -> CohortRequest:
     """What `run` was told when it was last started for `out`.
 
     Raises:
@@ -76,10 +78,10 @@ def recall(out: Path) -> Batch:
     del content["requests"]
     content["config"] = with_new_names(content["config"])
     scans = tuple(_scan(row) for row in content["scans"])
-    return Batch(**{**content, "scans": scans, "atlas": content["atlas"] and Path(content["atlas"])})
+    return CohortRequest(**{**content, "scans": scans, "atlas": content["atlas"] and Path(content["atlas"])})
 
 
-def states(out: Path) -> Iterator[tuple[str, str, str]]:
+def scan_states(out: Path) -> Iterator[tuple[str, str, str]]:
     """Id, state (`done`, `failed`, `waiting`) and reason of each scan, from the status files, one at a time.
 
     Raises:

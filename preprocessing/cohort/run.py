@@ -10,10 +10,9 @@ from pathlib import Path
 from rich.markup import escape
 
 from preprocessing.cohort import ledger
-from preprocessing.cohort import request as batches
-from preprocessing.cohort.ledger import Record, Request
+from preprocessing.cohort.ledger import Record, ScanRequest
 from preprocessing.cohort.ratings import excluded as excluded_by
-from preprocessing.cohort.request import Batch
+from preprocessing.cohort.request import CohortRequest, cohort_request, save_request
 from preprocessing.cohort.task import process
 from preprocessing.config import Config, resolve
 from preprocessing.dataset.manifest import write_manifest
@@ -81,24 +80,24 @@ def prepare(
             in `out`, or it cannot be written.
     """
     options = {"image_size": image_size, "slices": slices, "slice_step": slice_step, "seed": seed}
-    batch = batches.ask(scans, name, config, options, atlas, executor=executor, workers=workers)
-    return prepare_batch(batch, out, progress=progress)
+    cohort = cohort_request(scans, name, config, options, atlas, executor=executor, workers=workers)
+    return prepare_cohort(cohort, out, progress=progress)
 
 
-def prepare_batch(batch: Batch, out: Path, *, failed_only: bool = False, progress: bool = True) -> Prepared:
-    """Prepare `batch` in the folder `out`; with `failed_only`, run no scan but those that failed before.
+def prepare_cohort(cohort: CohortRequest, out: Path, *, failed_only: bool = False, progress: bool = True) -> Prepared:
+    """Prepare `cohort` in the folder `out`; with `failed_only`, run no scan but those that failed before.
 
     Raises:
         PreprocessingError: see `prepare`.
     """
-    executor = executor_named(batch.executor, batch.workers)
-    config, atlas_digest = resolve(batch.config, batch.atlas)
-    split = assign(batch.scans, config["split"], config["seed"])
-    excluded = excluded_by(out, {scan.id for scan in batch.scans})
-    requests = ledger.requests(batch.scans, out, config, atlas_digest)
+    executor = executor_named(cohort.executor, cohort.workers)
+    config, atlas_digest = resolve(cohort.config, cohort.atlas)
+    split = assign(cohort.scans, config["split"], config["seed"])
+    excluded = excluded_by(out, {scan.id for scan in cohort.scans})
+    requests = ledger.scan_requests(cohort.scans, out, config, atlas_digest)
     with locked(out / ledger.FOLDER / LOCK):
         remove_temporaries(out)
-        batches.remember(out, batch, requests)
+        save_request(out, cohort, requests)
         done, todo = _sort(requests, failed_only)
         records = [*done, *_run(executor, todo, len(done), progress)]
         waiting = len(requests) - len(records)
@@ -108,12 +107,12 @@ def prepare_batch(batch: Batch, out: Path, *, failed_only: bool = False, progres
             raise PreprocessingError(_nothing_usable(failed, waiting, excluded))
         digest = _config_digest(config, atlas_digest)
         provenance = {
-            "config": batch.config_name,
+            "config": cohort.config_name,
             "config_sha256": digest,
             "seed": config["seed"],
             "excluded": excluded,
         }
-        manifest, left_out = write_manifest(out, batch.name, batch.scans, usable, split, config, provenance, executor)
+        manifest, left_out = write_manifest(out, cohort.name, cohort.scans, usable, split, config, provenance, executor)
     reasons = {record["id"]: record["reason"] for record in failed}
     return Prepared(manifest, len(todo), len(done), waiting, reasons, left_out)
 
@@ -122,7 +121,7 @@ def _config_digest(config: Config, atlas: str) -> str:
     return sha256_json([{key: value for key, value in config.items() if key != "atlas"}, atlas])
 
 
-def _sort(requests: Sequence[Request], failed_only: bool) -> tuple[list[Record], list[Request]]:
+def _sort(requests: Sequence[ScanRequest], failed_only: bool) -> tuple[list[Record], list[ScanRequest]]:
     """The records of the scans that are done, and the requests that must run."""
     done, todo = [], []
     for request in requests:
@@ -136,7 +135,7 @@ def _sort(requests: Sequence[Request], failed_only: bool) -> tuple[list[Record],
     return done, todo
 
 
-def _run(executor: Executor, requests: Sequence[Request], done: int, progress: bool) -> Iterator[Record]:
+def _run(executor: Executor, requests: Sequence[ScanRequest], done: int, progress: bool) -> Iterator[Record]:
     with progress_bar(progress) as bar:
         task = bar.add_task("preparing scans", total=len(requests) + done, completed=done)
         for request, result in executor.run(process, requests):
@@ -157,7 +156,7 @@ def _slim(record: Record) -> Record:
     return {**kept, "areas": {key: array("L", areas) for key, areas in record.get("areas", {}).items()}}
 
 
-def _died(request: Request) -> Record:
+def _died(request: ScanRequest) -> Record:
     reason = f"{request.scan.image}: {WORKER_DIED}"
     record = {"id": request.scan.id, "state": "failed", "reason": reason, "request": request.digest, "seconds": 0.0}
     ledger.write(request, record)

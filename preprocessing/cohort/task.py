@@ -6,7 +6,7 @@ import platform
 import time
 
 from preprocessing.cohort import ledger
-from preprocessing.cohort.ledger import Record, Request
+from preprocessing.cohort.ledger import Record, ScanRequest
 from preprocessing.config import build
 from preprocessing.dataset import derivatives
 from preprocessing.dataset.pseudo_volume import slice_areas
@@ -14,7 +14,7 @@ from preprocessing.errors import OutputError, PreprocessingError, reason
 from preprocessing.io.files import read_json, remove_temporaries, sha256_json
 
 
-def process(request: Request) -> Record:
+def process(request: ScanRequest) -> Record:
     """Prepare one scan, unless it is done; never raises for what is wrong with the scan, the record says it.
 
     The record has `state` (done or failed), `reason`, `request`, `key` (request and content of the input), `inputs`,
@@ -43,7 +43,7 @@ def process(request: Request) -> Record:
     return record
 
 
-def _prepare(request: Request) -> Record:
+def _prepare(request: ScanRequest) -> Record:
     scan = request.scan
     missing = [path for path in scan.inputs if not path.is_file()]
     if missing:

@@ -18,7 +18,7 @@ import numpy as np
 from preprocessing.cohort import ledger
 from preprocessing.cohort.ledger import Record
 from preprocessing.cohort.ratings import NAME, RATINGS, read_ratings
-from preprocessing.cohort.request import recall
+from preprocessing.cohort.request import load_request
 from preprocessing.config import resolve
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.files import read_json, write_bytes
@@ -65,8 +65,8 @@ def report(out: Path) -> Report:
     Raises:
         PreprocessingError: nothing was prepared there, a limit or rating breaks its rule, or NiiVue is missing.
     """
-    batch = recall(out)
-    resolved, _ = resolve(batch.config, batch.atlas)
+    cohort = load_request(out)
+    resolved, _ = resolve(cohort.config, cohort.atlas)
     records = list(ledger.records(out))
     limits, frame = read_limits(resolved["qc"]), strip.Frame(load_grid(Path(resolved["atlas"]["mask"])))
     ratings = read_ratings(out / NAME, {record["id"] for record in records}) if (out / NAME).is_file() else {}

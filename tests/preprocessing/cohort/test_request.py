@@ -11,90 +11,90 @@ from synthetic_brain import HeadWriter, rigid
 
 from preprocessing.cohort import ledger
 from preprocessing.cohort.plan import ASSUMED_SECONDS, plan
-from preprocessing.cohort.request import Batch, ask, recall, remember, states
-from preprocessing.cohort.run import LOCK, prepare_batch
+from preprocessing.cohort.request import CohortRequest, cohort_request, load_request, save_request, scan_states
+from preprocessing.cohort.run import LOCK, prepare_cohort
 from preprocessing.errors import OutputError, PreprocessingError
 from preprocessing.io.files import locked, sha256_file
 from preprocessing.space.atlas import Atlas
 
 
 @pytest.fixture
-def batch(head: HeadWriter, quick_config: Path, coarse_atlas: Atlas) -> Batch:
+def batch(head: HeadWriter, quick_config: Path, coarse_atlas: Atlas) -> CohortRequest:
     scans = [head(f"sub-{k}", move=rigid((0, 0, 0), (k, 0, -k))) for k in range(3)]
     options = {"image_size": 20, "slices": 4, "slice_step": 2, "seed": 5}
-    return ask(scans, "three", str(quick_config), options, coarse_atlas.folder, workers=0)
+    return cohort_request(scans, "three", str(quick_config), options, coarse_atlas.folder, workers=0)
 
 
-def spoil(batch: Batch, index: int) -> bytes:
+def spoil(batch: CohortRequest, index: int) -> bytes:
     content = batch.scans[index].image.read_bytes()
     batch.scans[index].image.write_bytes(content[:2000])
     return content
 
 
 def finish(out: Path) -> dict[str, str]:
-    return {name: state for name, state, _ in states(out)}
+    return {name: state for name, state, _ in scan_states(out)}
 
 
-def test_a_folder_remembers_everything_that_was_asked(batch: Batch, tmp_path: Path) -> None:
-    remember(tmp_path, batch, ledger.requests(batch.scans, tmp_path, batch.config, "atlas"))
-    assert recall(tmp_path) == batch
+def test_a_folder_remembers_everything_that_was_asked(batch: CohortRequest, tmp_path: Path) -> None:
+    save_request(tmp_path, batch, ledger.scan_requests(batch.scans, tmp_path, batch.config, "atlas"))
+    assert load_request(tmp_path) == batch
 
 
 def test_paths_are_remembered_from_the_root(head: HeadWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan = head("sub-0", lesion=True)
     monkeypatch.chdir(head.root)
     relative = replace(scan, image=Path(scan.image.name), lesion=Path("sub-0_label.nii.gz"))
-    assert ask([relative], "one", "base", {}).scans == (scan,)
+    assert cohort_request([relative], "one", "base", {}).scans == (scan,)
 
 
 def test_nothing_to_remember(tmp_path: Path) -> None:
     with pytest.raises(PreprocessingError, match=r"nothing was prepared there \(no ledger/run.json\)"):
-        recall(tmp_path)
+        load_request(tmp_path)
 
 
-def test_rerun_of_the_failed_leaves_the_others_alone(batch: Batch, tmp_path: Path) -> None:
+def test_rerun_of_the_failed_leaves_the_others_alone(batch: CohortRequest, tmp_path: Path) -> None:
     good = spoil(batch, 1)
-    prepare_batch(batch, tmp_path / "out", progress=False)
+    prepare_cohort(batch, tmp_path / "out", progress=False)
     assert finish(tmp_path / "out") == {"sub-0": "done", "sub-1": "failed", "sub-2": "done"}
     (tmp_path / "out" / "ledger" / "sub-2.json").unlink()
     batch.scans[1].image.write_bytes(good)
-    again = prepare_batch(recall(tmp_path / "out"), tmp_path / "out", failed_only=True, progress=False)
+    again = prepare_cohort(load_request(tmp_path / "out"), tmp_path / "out", failed_only=True, progress=False)
     assert (again.ran, again.skipped, again.waiting, again.failures) == (1, 1, 1, {})
     assert finish(tmp_path / "out") == {"sub-0": "done", "sub-1": "done", "sub-2": "waiting"}
-    last = prepare_batch(recall(tmp_path / "out"), tmp_path / "out", progress=False)
+    last = prepare_cohort(load_request(tmp_path / "out"), tmp_path / "out", progress=False)
     assert (last.ran, last.skipped, last.waiting) == (1, 2, 0)
     assert len(json.loads(last.manifest.read_text())["items"]) == 3
 
 
-def test_rerun_of_the_failed_with_nothing_done_says_so(batch: Batch, tmp_path: Path) -> None:
+def test_rerun_of_the_failed_with_nothing_done_says_so(batch: CohortRequest, tmp_path: Path) -> None:
     with pytest.raises(PreprocessingError, match="no scan is done and none failed; 3 wait for `rerun` without"):
-        prepare_batch(batch, tmp_path / "out", failed_only=True, progress=False)
+        prepare_cohort(batch, tmp_path / "out", failed_only=True, progress=False)
 
 
-def test_another_configuration_makes_every_scan_wait(batch: Batch, tmp_path: Path) -> None:
-    prepare_batch(batch, tmp_path, progress=False)
-    remember(tmp_path, batch, ledger.requests(batch.scans, tmp_path, batch.config, "another atlas"))
+def test_another_configuration_makes_every_scan_wait(batch: CohortRequest, tmp_path: Path) -> None:
+    prepare_cohort(batch, tmp_path, progress=False)
+    save_request(tmp_path, batch, ledger.scan_requests(batch.scans, tmp_path, batch.config, "another atlas"))
     assert set(finish(tmp_path).values()) == {"waiting"}
 
 
-def test_a_second_run_is_refused_while_one_is_at_work(batch: Batch, tmp_path: Path) -> None:
+def test_a_second_run_is_refused_while_one_is_at_work(batch: CohortRequest, tmp_path: Path) -> None:
     refusal = r"ledger/lock: process \d+ on .* is at work there; wait for it"
     with locked(tmp_path / ledger.FOLDER / LOCK), pytest.raises(PreprocessingError, match=refusal):
-        prepare_batch(batch, tmp_path, progress=False)
+        prepare_cohort(batch, tmp_path, progress=False)
     assert list(tmp_path.glob("sub-*")) == []
 
 
-def test_a_run_removes_what_a_killed_one_left(batch: Batch, tmp_path: Path) -> None:
+def test_a_run_removes_what_a_killed_one_left(batch: CohortRequest, tmp_path: Path) -> None:
     halves = [tmp_path / name for name in (".tmp-x", "ledger/.tmp-x", "slices/.tmp-x", "sub-0/anat/.tmp-x")]
-    prepare_batch(batch, tmp_path, progress=False)
+    prepare_cohort(batch, tmp_path, progress=False)
     for path in halves:
         path.touch()
-    assert prepare_batch(batch, tmp_path, progress=False).ran == 0
+    assert prepare_cohort(batch, tmp_path, progress=False).ran == 0
     assert not any(path.exists() for path in halves)
 
 
 def test_a_full_disk_stops_the_run_and_keeps_what_is_done(
-    batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    batch: CohortRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Path.write_bytes
 
@@ -105,20 +105,20 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_done(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match=r"sub-1.*cannot be written \(No space left on device\); what is done stays"):
-        prepare_batch(batch, tmp_path, progress=False)
+        prepare_cohort(batch, tmp_path, progress=False)
     monkeypatch.undo()
     assert finish(tmp_path) == {"sub-0": "done", "sub-1": "waiting", "sub-2": "waiting"}
-    assert prepare_batch(batch, tmp_path, progress=False).ran == 2
+    assert prepare_cohort(batch, tmp_path, progress=False).ran == 2
 
 
 def test_a_plan_compares_and_estimates_and_reads_no_scan(
-    batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    batch: CohortRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = plan(batch, tmp_path / "out")
     assert [why for _, why in first.todo] == ["new"] * 3
     assert (first.total, first.measured, first.seconds) == (3, 0, ASSUMED_SECONDS)
     assert not (tmp_path / "out").exists()
-    prepare_batch(batch, tmp_path / "out", progress=False)
+    prepare_cohort(batch, tmp_path / "out", progress=False)
     spoil(batch, 2)
     raw = {scan.image for scan in batch.scans}
     hashed: list[Path] = []

@@ -240,7 +240,7 @@ def test_killed_between_scans_a_rerun_gives_the_same_bytes(
     whole = prepare_here(cohort, tmp_path / "whole")
     ran = []
 
-    def process_two(request: ledger.Request) -> ledger.Record:
+    def process_two(request: ledger.ScanRequest) -> ledger.Record:
         if len(ran) == 2:
             (request.out / request.scan.id / "anat").mkdir(parents=True)
             (request.out / request.scan.id / "anat" / ".tmp-half.nii.gz").touch()
