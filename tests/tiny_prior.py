@@ -10,11 +10,11 @@ import nibabel as nib
 import numpy as np
 
 
-def write_tiny_prior(root: Path, size: int = 32) -> Path:
+def write_tiny_prior(root: Path, size: int = 32, slices: int = 10) -> Path:
     """A tissue prior as `preprocessing` writes it: a disc of three rings that shrinks from slice to slice."""
     yy, xx = np.mgrid[:size, :size] - (size - 1) / 2
-    mean = np.zeros((size, size, 10, 4), np.float32)
-    for index in range(10):
+    mean = np.zeros((size, size, slices, 4), np.float32)
+    for index in range(slices):
         ring = np.clip(np.hypot(xx, yy) / ((0.5 - 0.01 * index) * size) * 3, 0, 3.99).astype(int)
         mean[:, :, index] = np.eye(4, dtype=np.float32)[ring]
     mean = 0.9 * mean + 0.025
@@ -23,7 +23,7 @@ def write_tiny_prior(root: Path, size: int = 32) -> Path:
         nib.save(nib.Nifti1Image(maps, np.eye(4)), root / f"{name}.nii.gz")
     card = {
         "format": "lesionless-prior", "version": 1, "classes": ["CSF", "GM", "WM", "background"],
-        "image_size": size, "space": "SRI24", "z": [0, 100, 10],
+        "image_size": size, "space": "SRI24", "z": [0, 10 * slices, 10],
         "source": "a disc of three rings", "cohort_hash": "0123456789abcdef",
     }  # fmt: skip
     (root / "prior.json").write_text(json.dumps(card))
