@@ -161,7 +161,9 @@ def compare(size: int, batch_size: int, steps: int, device: str, rows: str) -> N
     best = {name: min(values) for name, values in seconds.items()}
     unit = "s" if device == "cuda" else "CPU s"
     print(f"\n{size} px, batch {batch_size}, {device}, {torch.get_num_threads()} thread(s), best of {steps}\n")
-    print(f"| | {unit} per step | images per {unit} | peak memory, GiB | loss of the first step |\n|---|---|---|---|---|")
+    print(
+        f"| | {unit} per step | images per {unit} | peak memory, GiB | loss of the first step |\n|---|---|---|---|---|"
+    )
     for name, value in best.items():
         memory = peak_gib(name, size, batch_size, device)
         print(f"| {name} | {value:.3f} | {batch_size / value:.2f} | {memory} | {losses[name]:.1f} |", flush=True)

@@ -29,8 +29,27 @@ CHANNEL_NORMALISATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 def enlarge(attention: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
-    """`attention` [N, 1, h, w] at the image's (H, W); bilinear, align_corners=True."""
+    """`attention` [N, 1, h, w] at the image's (H, W); bilinear, align_corners=True.
+
+    On CUDA the gradient of `interpolate` is added up in an order that changes from run to run, so a training that goes
+    on after a kill would not repeat its bytes; there, gradients go through `enlarge_by_products`.
+    """
+    if attention.is_cuda and attention.requires_grad:
+        return enlarge_by_products(attention, size)
     return interpolate(attention, size=size, mode="bilinear", align_corners=True)
+
+
+def enlarge_by_products(attention: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
+    """`enlarge` up to rounding, as `W_H a W_Wᵀ` with the matrices of the linear interpolation along each axis."""
+    down, across = (_hats(*pair, attention) for pair in zip(size, attention.shape[-2:], strict=True))
+    return down @ attention @ across.T
+
+
+def _hats(outputs: int, inputs: int, like: torch.Tensor) -> torch.Tensor:
+    """[outputs, inputs]: `max(0, 1 − |p_i − j|)` of the places p from the first to the last input."""
+    places = torch.linspace(0, inputs - 1, outputs, dtype=like.dtype, device=like.device)
+    inputs_at = torch.arange(inputs, dtype=like.dtype, device=like.device)
+    return (1 - (places[:, None] - inputs_at).abs()).clamp_min(0)
 
 
 def activation_map(

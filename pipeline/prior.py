@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import torch
 
-from pipeline.data import load_manifest
+from pipeline.data import atlas_slices, load_manifest
 from pipeline.errors import PipelineError
 
 CLASSES = ("CSF", "GM", "WM", "background")
@@ -31,12 +31,15 @@ class ShapePrior(NamedTuple):
     name: str = "unknown"
 
     def rows_of(self, z: torch.Tensor) -> torch.Tensor:
-        """Index into `mean` of the slices at atlas positions `z` [N].
+        """Index into `mean` of the slices at atlas positions `z` [N], on the device of `z`.
 
         Raises:
-            PipelineError: a position that the prior does not cover.
+            PipelineError: a position that the prior does not cover; not where `z` lies on a GPU, which would have to be
+                waited for. `load_prior` has looked at all slices of the data set.
         """
         rows, rest = (z - self.start) // self.step, (z - self.start) % self.step
+        if z.is_cuda:
+            return rows
         outside = (rows < 0) | (rows >= len(self.mean)) | (rest != 0)
         if outside.any():
             last = self.start + (len(self.mean) - 1) * self.step
@@ -52,7 +55,7 @@ def load_prior(prior_dir: str | Path, dataset_dir: str | Path) -> ShapePrior:
 
     Raises:
         PipelineError: no prior there (the message is the command that makes one), another format, grid or space,
-            changed maps, or a dataset that does not say where its slices lie.
+            changed maps, a dataset that does not say where its slices lie, or slices that the prior does not cover.
     """
     manifest, card = load_manifest(dataset_dir), _read_card(Path(prior_dir), dataset_dir)
     for key in ("image_size", "space"):
@@ -66,7 +69,9 @@ def load_prior(prior_dir: str | Path, dataset_dir: str | Path) -> ShapePrior:
         raise PipelineError(f"'{prior_dir}': mean and variance must be [{size}, {size}, slices, {len(CLASSES)}]")
     start, _, step = card["z"]
     name = f"{card.get('source', 'unknown source')} ({card.get('cohort_hash', 'no hash')[:12]})"
-    return ShapePrior(mean, variance, start, step, name)
+    prior = ShapePrior(mean, variance, start, step, name)
+    prior.rows_of(torch.tensor([z for item in manifest["items"] for z in atlas_slices(item)]))
+    return prior
 
 
 def _read_card(folder: Path, dataset_dir: str | Path) -> dict[str, Any]:

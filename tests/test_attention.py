@@ -6,7 +6,16 @@ from torch import nn
 from torch.autograd.functional import jacobian
 from torch.nn.functional import interpolate
 
-from pipeline.attention import STAGES, activation_map, at_least_float32, grad_cam, latent_grad_cam, min_max
+from pipeline.attention import (
+    STAGES,
+    activation_map,
+    at_least_float32,
+    enlarge,
+    enlarge_by_products,
+    grad_cam,
+    latent_grad_cam,
+    min_max,
+)
 from pipeline.errors import PipelineError
 from pipeline.networks import ResNetAutoencoder
 
@@ -188,3 +197,12 @@ def test_a_compiled_network_trains_activation_maps_and_refuses_grad_cam() -> Non
     torch.testing.assert_close(gradient(compiled), gradient(both))
     with pytest.raises(PipelineError, match="no torch.compile"):
         grad_cam(*compiled(image), (8, 8), create_graph=True)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (7, 20), (4, 6)])
+def test_enlarging_by_products_is_enlarging(size: tuple[int, int]) -> None:
+    small = torch.randn(3, 1, 4, 6, dtype=torch.float64, requires_grad=True)
+    cotangent = torch.randn(3, 1, *size, dtype=torch.float64)
+    maps = [function(small, size) for function in (enlarge, enlarge_by_products)]
+    torch.testing.assert_close(*maps)
+    torch.testing.assert_close(*(torch.autograd.grad(found, small, cotangent)[0] for found in maps))

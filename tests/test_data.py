@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_erosion
+from scipy.ndimage import binary_erosion, distance_transform_edt
 
 from pipeline.data import SliceDataset, erode, load_manifest, normal_slices, scan_affine, scan_loader, training_loader
 from pipeline.errors import PipelineError
@@ -41,6 +41,14 @@ def test_erosion_is_in_millimetres(spacing: tuple[float, float], width: float, p
     mask[3:18, 3:18] = True
     square = binary_erosion(mask, np.ones((3, 3)), iterations=pixels) if pixels else mask
     assert np.array_equal(erode(mask, width, spacing), square)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (240 / 224, 240 / 224), (0.9, 1.7)])
+@pytest.mark.parametrize("width", [0.5, 2.0, 3.2, 5.0])
+def test_erosion_is_that_of_the_distance_map(spacing: tuple[float, float], width: float) -> None:
+    mask = np.random.default_rng(0).random((40, 50)) < 0.98
+    distance = distance_transform_edt(np.pad(mask, 1), sampling=spacing)[1:-1, 1:-1]
+    assert np.array_equal(erode(mask, width, spacing), distance > width)
 
 
 def test_a_square_of_even_side_erodes_one_pixel_more_where_the_axes_start(tiny_dataset: Path) -> None:

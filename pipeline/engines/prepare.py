@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -15,6 +16,9 @@ from pipeline.errors import PipelineError
 
 class PrepareSlices(PrepareBatch):
     """Network input = the image; target = the whole batch on the device, so that losses may use the brain mask.
+
+    Copies to a GPU never make the host wait. The corruption works on the host, before the copy: it reads single numbers
+    of the images, each of which would make the host wait, and draws the same numbers whatever the device is.
 
     Args:
         corruption: `batch -> image`, what the network sees instead; the image of the batch stays the target. None: the
@@ -31,12 +35,11 @@ class PrepareSlices(PrepareBatch):
         non_blocking: bool = False,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, Batch]:
-        moved = {
-            key: value.to(device=device, non_blocking=non_blocking) if isinstance(value, torch.Tensor) else value
-            for key, value in batchdata.items()
-        }
-        tensors = cast(Batch, moved)
-        return (self.corruption(tensors) if self.corruption else tensors["image"]), tensors
+        to_gpu = device is not None and torch.device(device).type == "cuda"
+        move = partial(torch.Tensor.to, device=device, non_blocking=non_blocking or to_gpu)
+        corrupted = self.corruption(cast(Batch, batchdata)) if self.corruption else None
+        tensors = {key: move(value) if isinstance(value, torch.Tensor) else value for key, value in batchdata.items()}
+        return tensors["image"] if corrupted is None else move(corrupted), cast(Batch, tensors)
 
 
 def share_of_batch(batch_size: int) -> int:

@@ -32,7 +32,10 @@ class KLToShapePrior(nn.Module):
     def __init__(self, prior: ShapePrior, variance_floor: float = 1e-2) -> None:
         super().__init__()
         self.prior = prior
-        self.logvar = prior.variance.clamp_min(variance_floor).log()
+        self.mean: torch.Tensor
+        self.logvar: torch.Tensor
+        self.register_buffer("mean", prior.mean, persistent=False)
+        self.register_buffer("logvar", prior.variance.clamp_min(variance_floor).log(), persistent=False)
 
     def forward(self, output: Gaussian, batch: Batch) -> torch.Tensor:
         """KL of each image, [N].
@@ -41,8 +44,10 @@ class KLToShapePrior(nn.Module):
             output: mu and logvar [N, 4, H, W]. batch: `z` [N], atlas position of each slice.
         """
         mu, logvar = at_least_float32(output.mu), at_least_float32(output.logvar)
-        rows = self.prior.rows_of(batch["z"].cpu())
-        prior_mu, prior_logvar = (part[rows].to(mu) for part in (self.prior.mean, self.logvar))
+        if self.mean.device != mu.device:
+            self.to(mu.device)  # once, in place of a part of the prior with every batch
+        rows = self.prior.rows_of(batch["z"])
+        prior_mu, prior_logvar = (part.index_select(0, rows).to(mu) for part in (self.mean, self.logvar))
         return gaussian_kl(mu, logvar, prior_mu, prior_logvar).mean(dim=1).flatten(1).sum(dim=1)
 
 

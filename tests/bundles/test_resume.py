@@ -23,11 +23,11 @@ class Killed(RuntimeError):
     pass
 
 
-def run(method: str, dataset: Path, runs: Path, kill: tuple[str, int] | None = None) -> None:
+def run(method: str, dataset: Path, runs: Path, kill: tuple[str, int] | None = None, precision: str = "fp32") -> None:
     """Train for two epochs; `kill` = (trainer, epoch) stops it in the middle of that epoch."""
     override = OVERRIDES.get(method, {})
     workflow = MethodWorkflow(
-        method=method, dataset_dir=str(dataset), runs_dir=str(runs), max_epochs=2, precision="fp32", **override
+        method=method, dataset_dir=str(dataset), runs_dir=str(runs), max_epochs=2, precision=precision, **override
     )
     workflow.initialize()
     if kill is None:
@@ -44,6 +44,18 @@ def run(method: str, dataset: Path, runs: Path, kill: tuple[str, int] | None = N
         workflow.run()
 
 
+def run_broken_and_whole(
+    method: str, trainer: str, dataset: Path, root: Path, precision: str = "fp32"
+) -> list[dict[str, torch.Tensor]]:
+    """Weights of `root/whole`, trained at one go, and of `root/broken`, killed in epoch 2 and continued."""
+    whole, broken = root / "whole", root / "broken"
+    run(method, dataset, whole, precision=precision)
+    run(method, dataset, broken, kill=(trainer, 2), precision=precision)
+    assert not list(broken.rglob("model.pt"))
+    run(method, dataset, broken, precision=precision)
+    return [torch.load(next(runs.rglob("model.pt")), weights_only=True) for runs in (whole, broken)]
+
+
 @pytest.mark.parametrize(
     "method, trainer",
     [
@@ -56,15 +68,11 @@ def run(method: str, dataset: Path, runs: Path, kill: tuple[str, int] | None = N
     ],
 )
 def test_killed_and_continued_equals_unbroken(method: str, trainer: str, tiny_dataset: Path, tmp_path: Path) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    run(method, tiny_dataset, whole)
-    run(method, tiny_dataset, broken, kill=(trainer, 2))
-    assert not list(broken.rglob("model.pt"))
-    run(method, tiny_dataset, broken)
-    weights = [torch.load(next(runs.rglob("model.pt")), weights_only=True) for runs in (whole, broken)]
+    weights = run_broken_and_whole(method, trainer, tiny_dataset, tmp_path)
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    for log in whole.rglob("training*.csv"):
-        pd.testing.assert_frame_equal(pd.read_csv(log), pd.read_csv(broken / log.relative_to(whole)))
+    for log in (tmp_path / "whole").rglob("training*.csv"):
+        continued = tmp_path / "broken" / log.relative_to(tmp_path / "whole")
+        pd.testing.assert_frame_equal(pd.read_csv(log), pd.read_csv(continued))
 
 
 def test_the_second_stage_moves_the_encoder_alone(tiny_dataset: Path, tmp_path: Path) -> None:

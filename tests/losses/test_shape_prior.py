@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.distributions import Normal, kl_divergence
 
 from pipeline.errors import PipelineError
@@ -103,3 +104,15 @@ def test_the_prior_on_disk_lies_on_the_slices_of_the_dataset(tiny_dataset: Path)
     rows = maps.rows_of(batch["z"])
     assert rows.tolist() == [6, 7, 6]
     assert not torch.equal(maps.mean[6], maps.mean[7])
+
+
+def test_on_a_gpu_nothing_is_waited_for_and_the_prior_moves_once() -> None:
+    """Of tensors without data nothing can be read back: a question for a number of theirs is an error."""
+    with FakeTensorMode():
+        loss, z = KLToShapePrior(prior()), torch.zeros(3, dtype=torch.long, device="cuda")
+        mu = torch.zeros(3, 4, 8, 8, device="cuda")
+        for _ in range(2):
+            assert loss(SpatialOutput(mu, mu, mu), {"z": z}).device.type == "cuda"
+        assert loss.mean.is_cuda and loss.logvar.is_cuda
+        with pytest.raises(DataDependentOutputException):
+            bool(z.any())

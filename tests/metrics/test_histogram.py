@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ from metric_samples import MAPS, counted, sample
 from monai.data import MetaTensor
 
 from pipeline.errors import PipelineError
-from pipeline.metrics import ScoreHistogram, histogram, merge
+from pipeline.metrics import ScoreHistogram, auroc, average_precision, histogram, merge
+from pipeline.metrics.thresholds import operating_point, percentile
 
 SCANS = ["a", "b", "c"]
 
@@ -203,3 +206,32 @@ def test_cuda_counts_like_the_cpu_and_never_waits_for_a_batch() -> None:
     with pytest.raises(PipelineError, match="scan 'a' has NaN"):
         counts.update(scores * torch.nan, lesion, support, scans)
         counts.pooled()
+
+
+@pytest.mark.gpu
+def test_100_million_pixels_on_cuda_are_counted_like_on_the_cpu_and_waited_for_once_in_four_scans() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    generator = torch.Generator().manual_seed(0)
+    on_cuda, on_cpu, waits = ScoreHistogram(), ScoreHistogram(), 0
+    for index in range(50):
+        scores = 28 * torch.rand((2, 1, 1000, 1000), generator=generator) ** 4 - 1
+        lesion = torch.rand(scores.shape, generator=generator) < 0.03
+        given = scores.cuda(), lesion.cuda()
+        torch.cuda.set_sync_debug_mode("warn")
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            on_cuda.update(*given, None, 2 * [f"scan-{index:02}"])
+        torch.cuda.set_sync_debug_mode("default")
+        waits += bool(found)
+        on_cpu.update(scores, lesion, None, 2 * [f"scan-{index:02}"])
+    assert waits == 12, "the tables of four scans are compacted together: before scans 5, 9, …, 49"
+    assert on_cuda.digest() == on_cpu.digest()
+    assert average_precision(on_cuda.pooled()) == average_precision(on_cpu.pooled())
+    assert auroc(on_cuda.pooled()) == auroc(on_cpu.pooled())
+    assert operating_point(on_cuda) == operating_point(on_cpu)
+    normals = [ScoreHistogram(), ScoreHistogram()]
+    for histogram_, device in zip(normals, ("cuda", "cpu"), strict=True):
+        histogram_.update(scores.to(device), None, None, 2 * ["normal"])
+    for q in (90, 95, 98):
+        assert percentile(normals[0], q) == percentile(normals[1], q)
