@@ -21,7 +21,7 @@ def measure(bench: Bench) -> None:
     table = f"Average precision on the validation part, {bench.dataset or 'simulated discs'}"
     for _, row in floors.iterrows():
         bench.add(table, what=f"floor: {row['method']}", epoch=None, AP=round(row["auprc"], 4))
-    given = {"mixins": "follow_maps", "dataset_dir": str(dataset), "runs_dir": str(runs)}
+    given = {"presets": "follow_maps", "dataset_dir": str(dataset), "runs_dir": str(runs)}
     flow = workflow(bench, bench.device, "amcons", **given, max_epochs=bench.full(300, 2))
     try:
         flow.run()

@@ -28,7 +28,7 @@ def measure(bench: Bench) -> None:
     for method in installed(bench):
         with bench.attempt(method):
             of_method(bench, method)
-    for name in LOOPS:
+    for name in LOOPS[: bench.full(len(LOOPS), 1)]:
         for batch_size in sizes(bench):
             if bench.fits(f"{name}, batch {batch_size}", 5):
                 with bench.attempt(f"{name}, batch {batch_size}"):
@@ -56,7 +56,7 @@ def of_method(bench: Bench, method: str) -> None:
     """One network for all variants, with its first weights again for each; memory formats change once."""
     trainer = trainer_of(bench, bench.device, method)
     first = copy.deepcopy(trainer.network.state_dict())
-    for variant, make in VARIANTS.items():
+    for variant, make in list(VARIANTS.items())[: bench.full(len(VARIANTS), 2)]:
         for batch_size in sizes(bench):
             what = f"{method}, batch {batch_size}, {variant}"
             if bench.fits(what, 4):
