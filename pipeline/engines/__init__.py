@@ -1,7 +1,8 @@
 """MONAI engines over the slices of a prepared dataset."""
 
 from pipeline.engines.adversarial import AdversarialTrainer
+from pipeline.engines.fit import Fit
 from pipeline.engines.prepare import PrepareSlices, share_of_batch
 from pipeline.engines.split_evaluator import split_evaluator
 
-__all__ = ["AdversarialTrainer", "PrepareSlices", "share_of_batch", "split_evaluator"]
+__all__ = ["AdversarialTrainer", "Fit", "PrepareSlices", "share_of_batch", "split_evaluator"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import torch
 from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from ignite.handlers import Checkpoint, DiskSaver
+from torch import nn
 
 from pipeline.errors import PipelineError
+from pipeline.networks.weights import load_weights, save_weights
 
 
 class ResumableCheckpoint:
@@ -22,32 +25,70 @@ class ResumableCheckpoint:
 
     Args:
         folder: where the checkpoint lies; one is kept.
-        state: objects with `state_dict` and `load_state_dict`, by name, None where there is none; the engine itself is added.
-        weights: object whose state dict is the trained model. weights_path: written once training is complete.
+        state: objects with `state_dict` and `load_state_dict`, by name, None where there is none; the engine is added.
+        weights: object whose state dict is the trained model.
+        weights_path: written once training is complete.
         seed: of the run.
+        batches: save after so many batches, and draw random numbers anew for each, as Fit needs it; None: epochs.
+        frozen: networks that do not learn, by name. Their weights are stored once, as `<name>.pt` beside
+            `weights_path`, and left out of the checkpoints, also where they are part of a network of `state`. A run
+            that goes on reads them from there.
 
     Raises:
         PipelineError: the checkpoint is of another configuration (its tensors do not fit).
     """
 
     def __init__(
-        self, folder: str, state: dict[str, Any], weights: torch.nn.Module, weights_path: str, seed: int
+        self,
+        folder: str,
+        state: Mapping[str, Any],
+        weights: nn.Module,
+        weights_path: str,
+        seed: int,
+        batches: int | None = None,
+        frozen: Mapping[str, nn.Module] | None = None,
     ) -> None:
         self.folder = Path(folder)
-        self.state = {name: value for name, value in state.items() if value is not None}
+        self.frozen = dict(frozen or {})
+        self.state = {
+            name: _Learning(value, self.frozen.values()) if isinstance(value, nn.Module) else value
+            for name, value in state.items()
+            if value is not None
+        }
         self.weights = weights
         self.weights_path = Path(weights_path)
         self.seed = seed
+        self.batches = batches
 
     def attach(self, engine: Engine) -> None:
         objects = {**self.state, "trainer": engine}
         saver = DiskSaver(str(self.folder), create_dir=True, require_empty=False)
-        save = Checkpoint(objects, saver, n_saved=1, global_step_transform=lambda e, _: e.state.epoch)
+        save = Checkpoint(objects, saver, n_saved=1, global_step_transform=lambda e, _: self._step(e))
+        started: Any = Events.EPOCH_STARTED
+        completed: Any = Events.EPOCH_COMPLETED
+        if self.batches is not None:
+            started, completed = Events.ITERATION_STARTED, Events.ITERATION_COMPLETED(event_filter=self._is_due)
+        engine.add_event_handler(Events.STARTED, self._freeze)
         engine.add_event_handler(Events.STARTED, self._resume, objects)
-        engine.add_event_handler(Events.EPOCH_STARTED, self._seed_epoch)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, save)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._remove_older, save)
+        engine.add_event_handler(started, self._draw_anew)
+        engine.add_event_handler(completed, save)
+        engine.add_event_handler(completed, self._remove_older, save)
         engine.add_event_handler(Events.COMPLETED, self._write_weights)
+
+    def _step(self, engine: Engine) -> int:
+        return engine.state.epoch if self.batches is None else engine.state.iteration
+
+    def _is_due(self, engine: Engine, iteration: int) -> bool:
+        return iteration % (self.batches or 1) == 0 or iteration == engine.state.epoch_length
+
+    def _freeze(self, engine: Engine) -> None:
+        """Store what does not learn, or take it from where it was stored."""
+        for name, network in self.frozen.items():
+            path = self.weights_path.with_name(f"{name}.pt")
+            if path.is_file():
+                load_weights(network, path)
+            elif idist.get_rank() == 0:
+                save_weights(network, path)
 
     def _resume(self, engine: Engine, objects: dict[str, Any]) -> None:
         found = sorted(self.folder.glob("checkpoint_*.pt"), key=lambda path: path.stat().st_mtime)
@@ -68,11 +109,29 @@ class ResumableCheckpoint:
             if path.name != Path(str(save.last_checkpoint)).name:
                 path.unlink()
 
-    def _seed_epoch(self, engine: Engine) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + engine.state.epoch + 1_009 * idist.get_rank())
+    def _draw_anew(self, engine: Engine) -> None:
+        torch.manual_seed(self.seed * 1_000_003 + self._step(engine) + 1_009 * idist.get_rank())
 
     @idist.one_rank_only(with_barrier=True)
     def _write_weights(self, engine: Engine) -> None:
-        temporary = self.weights_path.with_suffix(".tmp")
-        torch.save(self.weights.state_dict(), temporary)
-        temporary.replace(self.weights_path)
+        save_weights(self.weights, self.weights_path)
+
+
+class _Learning:
+    """What of a network is no part of the frozen ones, as a state dict."""
+
+    def __init__(self, network: nn.Module, frozen: Iterable[nn.Module]) -> None:
+        self.network = network
+        self.frozen = frozen
+
+    def state_dict(self) -> dict[str, Any]:
+        fixed = self._fixed()
+        return {name: value for name, value in self.network.state_dict().items() if name not in fixed}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.network.load_state_dict({**self._fixed(), **state})
+
+    def _fixed(self) -> dict[str, Any]:
+        tensors = {id(value) for network in self.frozen for value in network.state_dict(keep_vars=True).values()}
+        own = self.network.state_dict(keep_vars=True)
+        return {name: value for name, value in own.items() if id(value) in tensors}

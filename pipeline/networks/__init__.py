@@ -2,14 +2,16 @@
 
 from pipeline.networks.autoencoder import AutoencoderOutput, ResNetAutoencoder
 from pipeline.networks.batch_norm import twice_differentiable
+from pipeline.networks.estimator import Estimator
 from pipeline.networks.features import VGGFeatures, load_features
 from pipeline.networks.gan import FAnoGAN, ImageCritic, LatentCritic
 from pipeline.networks.gmvae import MixtureOutput, SpatialGMVAE
 from pipeline.networks.spa import SpatialOutput, SpatialVAE, sample_with_snr
-from pipeline.networks.weights import load_weights
+from pipeline.networks.weights import load_weights, save_weights
 
 __all__ = [
     "AutoencoderOutput",
+    "Estimator",
     "FAnoGAN",
     "ImageCritic",
     "LatentCritic",
@@ -22,5 +24,6 @@ __all__ = [
     "load_features",
     "load_weights",
     "sample_with_snr",
+    "save_weights",
     "twice_differentiable",
 ]

@@ -25,3 +25,12 @@ def load_weights(network: nn.Module, path: str | Path) -> nn.Module:
         reason = str(error).splitlines()[0]
         raise PipelineError(f"checkpoint '{path}' does not fit this network: {reason}") from error
     return network.eval()
+
+
+def save_weights(network: nn.Module, path: str | Path) -> None:
+    """Write the state dict of `network` under a temporary name, then rename it; folders are made."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    torch.save(network.state_dict(), temporary)
+    temporary.replace(path)
