@@ -1,0 +1,1 @@
+"""Two methods of kinds that the base does not know, each one YAML and one class."""
