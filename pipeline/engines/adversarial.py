@@ -71,7 +71,7 @@ class AdversarialTrainer(SupervisedTrainer):
     def _iteration(self, engine: SupervisedTrainer, batchdata: dict[str, torch.Tensor]) -> dict:
         prepared = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs)
         inputs, batch, args, kwargs = prepared if len(prepared) == 4 else (*prepared, (), {})
-        steps = [self._critic_step(batch, inputs, *args, **kwargs) for _ in range(self.critic_steps)]
+        steps = [self._critic_step(inputs, batch, *args, **kwargs) for _ in range(self.critic_steps)]
         output = self._network_step(engine, batchdata)
         output["terms"] = {name: torch.stack([step[name] for step in steps]).mean() for name in steps[0]}
         return output
@@ -80,7 +80,7 @@ class AdversarialTrainer(SupervisedTrainer):
         with without_gradients(self.critic):
             return super()._iteration(engine, batchdata)
 
-    def _critic_step(self, batch: Batch, inputs: torch.Tensor, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+    def _critic_step(self, inputs: torch.Tensor, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
         self.network.train()
         self.critic.train()
         with torch.no_grad():

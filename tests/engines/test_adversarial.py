@@ -31,7 +31,7 @@ def trainer(network: nn.Module, critic: nn.Module, game, pairing=image_pair, inf
         optimizer=torch.optim.SGD(network.parameters(), 1e-4),
         loss_function=override.pop("loss", Objective(constraint=fool, constraint_weight=1.0)),
         inferer=inferer or Forward("fp32"),
-        prepare_batch=PrepareSlices(),
+        prepare_batch=override.pop("prepare_batch", PrepareSlices()),
         decollate=False,
         optim_set_to_none=True,
         **override,
@@ -113,3 +113,17 @@ def test_standard_game_at_zero_scores() -> None:
     log2 = torch.tensor(2.0).log()
     torch.testing.assert_close(game.critic_terms(nothing, torch.ones(3), torch.ones(3))["critic"], 2 * log2)
     torch.testing.assert_close(game.generator(torch.zeros(3)), log2)
+
+
+def test_critic_and_network_see_what_a_prepare_batch_of_four_values_adds() -> None:
+    """As MONAI's DiffusionPrepareBatch does, for the inferer."""
+    seen: list[bool] = []
+
+    def forward(inputs, network, *, sample: bool):
+        seen.append(sample)
+        return Forward("fp32")(inputs, network, sample=sample)
+
+    network, critic = ResNetAutoencoder(16, 4), ImageCritic(16)
+    four = lambda *given, **more: (*PrepareSlices()(*given, **more), (), {"sample": False})  # noqa: E731
+    trainer(network, critic, StandardGAN(), inferer=forward, prepare_batch=four, critic_steps=2).run()
+    assert seen == [False] * 3, "two steps of the critic, one of the network"
