@@ -98,7 +98,7 @@ def add_masks(
 
 
 def write(out: Path, test: ScoreHistogram, figures: dict[str, object], rows: list[dict]) -> None:
-    """Write histogram.npz, metrics.csv (one row) and scans.csv (a row a scan) into the folder `out`."""
+    """Write histogram.npz, metrics.csv (one row) and scans.csv (one row for each scan) into the folder `out`."""
     test.save(out / "histogram.npz")
     write_csv(out / "metrics.csv", pd.DataFrame([figures]))
     write_csv(out / "scans.csv", pd.DataFrame(rows))

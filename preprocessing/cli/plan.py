@@ -9,7 +9,7 @@ from preprocessing.cli.options import CohortOptions, with_cohort
 
 @with_cohort
 def plan(options: CohortOptions) -> None:
-    """Say what `run` would do and need, without doing it: a line a scan, tab-separated."""
+    """Say what `run` would do and need, without doing it: one line for each scan, tab-separated."""
     from preprocessing.cohort.plan import plan as make_plan
 
     planned = make_plan(options.request(options.scans()), options.out)
