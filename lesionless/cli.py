@@ -14,13 +14,15 @@ from lesionless.ablation import ablation
 from lesionless.demo import demo
 from lesionless.methods import methods
 from lesionless.metrics import metrics
+from lesionless.pack import pack
+from lesionless.predict import predict
 from lesionless.report import report
 from lesionless.run import run
 from pipeline.errors import PipelineError
 from preprocessing.errors import PreprocessingError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Brain lesions without lesion labels.")
-for verb in (demo, run, ablation, report, methods, metrics):
+for verb in (demo, run, predict, pack, ablation, report, methods, metrics):
     app.command()(verb)
 
 

@@ -19,6 +19,7 @@ from pipeline.workflow import MethodWorkflow
 
 STAGES = ("train", "calibrate", "evaluate")
 MARKS = "stages.json"
+RECIPE = "recipe.json"
 
 
 def run_leaderboard(
@@ -63,6 +64,7 @@ def _run_method(method: str, seed: int, dataset: Path, runs: Path, presets: str,
         workflow.initialize()
         output.mkdir(parents=True, exist_ok=True)
         write_json(output / MARKS, done)
+        write_json(output / RECIPE, recipe(workflow.parser, dataset))
         workflow.run()
         done["stages"].append(stage)
         write_json(output / MARKS, done)
@@ -95,6 +97,14 @@ def run_key(parser: ConfigParser, dataset_hash: str) -> str:
     contents = {name: _content(value) for name, value in inputs.items()}
     text = json.dumps([decisive, contents, dataset_hash], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def recipe(parser: ConfigParser, dataset: Path) -> dict[str, Any]:
+    """What made a run: its configuration as resolved, and the data set; `lesionless pack` reads it."""
+    config: Any = parser.config
+    resolved = {name: value for name, value in config.items() if name != "_meta_"}
+    found = {"dataset_dir": str(dataset.absolute()), "dataset_hash": load_manifest(dataset)["hash"]}
+    return {**found, "config": json.loads(json.dumps(resolved, default=str))}
 
 
 def _content(value: str) -> str:

@@ -1,0 +1,27 @@
+"""`lesionless pack`: a run becomes a model, one folder that `predict` takes anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def pack(
+    run: Annotated[Path, typer.Argument(help="Run of a method: RUNS/METHOD/seed-N.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model.")],
+    dataset: Annotated[Path | None, typer.Option(help="Its prepared dataset; default: where it was.")] = None,
+    atlas: Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")] = None,
+) -> None:
+    """Pack a run as a model: weights, preparation, and thresholds of whole volumes."""
+    from lesionless.prediction.packing import pack_run
+
+    model = pack_run(run, out, dataset, atlas)
+    facts = model.facts
+    typer.echo(
+        f"{out}: {facts['title']}, {facts['modality']}; {facts['normals']} normals, {facts['patients']} patients"
+    )
+    for threshold in model.thresholds[""]:
+        own = " (its own)" if threshold.rule == facts["threshold"] else ""
+        typer.echo(f"  {threshold.rule}: {threshold.value:.4g}{own}")

@@ -1,0 +1,61 @@
+"""`lesionless predict`: a map of one's own scan, on that scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Scans = Annotated[
+    list[Path],
+    typer.Argument(help="NIfTI files, DICOM series or a folder of them, BIDS folders, tables (scans.csv)."),
+]
+ModelPath = Annotated[Path, typer.Option("--model", help="Model of `lesionless pack`, or a run: RUNS/METHOD/seed-N.")]
+Atlas = Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")]
+Threshold = Annotated[str | None, typer.Option(help="Threshold of the mask, by its rule; default: the model's own.")]
+Cell = Annotated[str | None, typer.Option(help="Cell of a model that was calibrated by groups.")]
+Workers = Annotated[int | None, typer.Option(help="Processes; default: 1 for one scan, else 2. 0: this process.")]
+ExecutorName = Annotated[str, typer.Option(help="processes, or dask://HOST:PORT (docs/CLUSTERS.md).")]
+
+
+def predict(
+    scans: Scans,
+    model: ModelPath,
+    out: Annotated[Path, typer.Option(help="Folder that everything is written to.")],
+    threshold: Threshold = None,
+    cell: Cell = None,
+    atlas_space: Annotated[bool, typer.Option("--atlas-space", help="Map and mask in SRI-24, too.")] = False,
+    flair_like: Annotated[bool, typer.Option("--flair-like", help="Give T1 scans a FLAIR-like contrast.")] = False,
+    pages: Annotated[bool, typer.Option(help="A page for each scan.")] = True,
+    workers: Workers = None,
+    executor: ExecutorName = "processes",
+    atlas: Atlas = None,
+) -> None:
+    """Draw the anomaly map, mask and lesion table of each scan, on the scan's own grid. Stopped, it goes on."""
+    from lesionless.prediction.cohort import predict_cohort
+    from lesionless.prediction.packing import as_model
+    from lesionless.prediction.sources import find_sources
+    from lesionless.prediction.task import PREPARED, Order, opened
+
+    folder = as_model(model, atlas)
+    sources = find_sources(scans, opened(folder, atlas)[0].facts["modality"], flair_like)
+    order = Order(folder, atlas, out, out / PREPARED, threshold, cell, atlas_space, pages)
+    if workers is None:
+        workers = 0 if len(sources) == 1 else 2
+    done = predict_cohort(sources, order, workers, executor)
+    for record in done.records:
+        typer.echo(line(record))
+    typer.echo(f"{out / 'cohort.tsv'}: {len(done.records) - done.failed} scans, {done.failed} failed")
+    raise typer.Exit(1 if done.failed else 0)
+
+
+def line(record: dict) -> str:
+    """What is said of one scan."""
+    if record["state"] == "failed":
+        return f"{record['id']}: failed: {record['reason']}"
+    summary = record["summary"]
+    drift = "; unlike the normals of the model" if (summary["drift"] or {}).get("flagged") else ""
+    verdict = f"{summary['verdict']}; " if summary["verdict"] else ""
+    rule = summary["threshold"]["rule"]
+    return f"{record['id']}: {verdict}{summary['volume_ml']:.2f} mL at {rule}, {summary['lesions']} lesions{drift}"

@@ -1,0 +1,109 @@
+"""Many scans by one model: what is done is not done again, one bad scan is named and the rest go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from lesionless.prediction.sources import Source
+from lesionless.prediction.task import Job, Order, opened, predict_scan
+from pipeline.errors import PipelineError
+from pipeline.predict import outputs
+from pipeline.predict.lesions import COLUMNS
+from preprocessing.cohort import ledger
+from preprocessing.executors import executor_named
+from preprocessing.executors.protocol import WORKER_DIED
+from preprocessing.io.files import locked, read_json, remove_temporaries, write_json
+from preprocessing.progress import progress_bar
+
+LOCK, ASKED = "lock", "predict.json"
+COHORT = (
+    *("id", "state", "verdict", "drift", "volume_ml", "percentile_among_normals", "lesions", "largest_lesion_ml"),
+    *("p_value", "peak", "dice", "reason"),
+)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What was done: records of all scans, the worst first, and how many of them failed."""
+
+    out: Path
+    records: list[dict[str, Any]]
+    failed: int
+
+
+def predict_cohort(
+    sources: Sequence[Source], order: Order, workers: int, executor: str, progress: bool = True
+) -> Predicted:
+    """Predict `sources`; the same command goes on where it was stopped.
+
+    Args:
+        workers: processes; 0: this one. executor: `processes`, or `dask://HOST:PORT`.
+
+    Raises:
+        PipelineError: the model, or `order.out` holds predictions of another model.
+        PreprocessingError: the atlas, the executor, or another run is at work in `order.out`.
+    """
+    model, preparation = opened(order.model, order.atlas)
+    model.threshold(order.threshold, model.cell(order.cell))
+    requests = preparation.requests([source.scan for source in sources], order.prepared)
+    jobs = [Job(order, source, request) for source, request in zip(sources, requests, strict=True)]
+    with locked(order.out / ledger.FOLDER / LOCK):
+        _claim(order.out, model.digest, model.facts["title"])
+        remove_temporaries(order.out)
+        (order.prepared / ledger.FOLDER).mkdir(parents=True, exist_ok=True)
+        records = sorted(_run(jobs, workers, executor, progress), key=worst_first)
+        _write_tables(order.out, records)
+        simulated = all(source.scan.simulated for source in sources)
+        outputs.write_description(order.out, simulated, version("lesionless"))
+    return Predicted(order.out, records, sum(record["state"] == "failed" for record in records))
+
+
+def worst_first(record: dict[str, Any]) -> tuple[Any, ...]:
+    """Key to sort scans by: failed, abnormal, drift, then the most volume among the normals, then the most volume."""
+    if record["state"] == "failed":
+        return 0, 0.0, 0.0, record["id"]
+    summary = record["summary"]
+    place = 1 if summary["verdict"] == "abnormal" else 2 if (summary["drift"] or {}).get("flagged") else 3
+    return place, -(summary["percentile_among_normals"] or 0.0), -summary["volume_ml"], record["id"]
+
+
+def row(record: dict[str, Any]) -> dict[str, Any]:
+    """The line of a scan in `cohort.tsv`."""
+    summary = record.get("summary", {})
+    drift = summary.get("drift")
+    known = {key: summary.get(key) for key in COHORT}
+    return {**known, **{key: record[key] for key in ("id", "state", "reason")}, "drift": drift and drift["flagged"]}
+
+
+def _claim(out: Path, digest: str, title: str) -> None:
+    asked = read_json(out / ledger.FOLDER / ASKED)
+    if asked is not None and asked["model"] != digest:
+        raise PipelineError(f"'{out}' holds predictions of another model ({asked['title']}): choose another --out")
+    write_json(out / ledger.FOLDER / ASKED, {"model": digest, "title": title})
+
+
+def _run(jobs: Sequence[Job], workers: int, executor: str, progress: bool) -> Iterator[dict[str, Any]]:
+    with progress_bar(progress) as bar:
+        task = bar.add_task("predicting scans", total=len(jobs))
+        for job, result in executor_named(executor, workers).run(predict_scan, jobs):
+            record = result or {
+                "id": job.source.scan.id,
+                "state": "failed",
+                "reason": f"{job.source.scan.image}: {WORKER_DIED}",
+            }
+            if record["state"] == "failed":
+                bar.console.print(f"[red]failed[/red] {escape(record['reason'])}", soft_wrap=True)
+            bar.advance(task)
+            yield record
+
+
+def _write_tables(out: Path, records: Sequence[dict[str, Any]]) -> None:
+    outputs.write_table(out / "cohort.tsv", COHORT, map(row, records))
+    lesions = ({"scan": record["id"], **lesion} for record in records for lesion in record.get("lesions", []))
+    outputs.write_table(out / "lesions.tsv", ("scan", *COLUMNS), lesions)

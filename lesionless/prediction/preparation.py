@@ -1,0 +1,133 @@
+"""The preparation of a model: what it was, and the same for new scans, with all slices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from pipeline.predict.calibration import KnownScan
+from pipeline.predict.volume import Slices
+from preprocessing.cohort import ledger
+from preprocessing.cohort.request import load_request
+from preprocessing.config import Config, build, named_files, resolve
+from preprocessing.dataset.manifest import read_manifest
+from preprocessing.dataset.pseudo_volume import ALL, grid_affine, slice_areas
+from preprocessing.errors import PreprocessingError
+from preprocessing.io.files import read_json, sha256_json
+from preprocessing.moved import with_new_names
+from preprocessing.scan import Scan
+from preprocessing.space.grid import load_grid
+from preprocessing.versions import versions
+
+_FREE = ("atlas", "slices", "split", "min_lesion_share", "qc")  # paths, and what a scan by itself does not depend on
+VOLUMES = ("image", "brain", "lesion")
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How scans are prepared: the configuration with the paths of this machine, all slices, and its digests.
+
+    Args:
+        config: resolved. files: SHA-256 of the atlas and of the files that the steps name. sha256: of all that decides.
+    """
+
+    config: Config
+    files: str
+    sha256: str
+
+    def slices(self, folder: Path, paths: dict[str, str]) -> Slices:
+        """The slices of a prepared scan, from its files below `folder`: `image`, `brain`, and maybe `lesion`."""
+        files: dict[str, Any] = {key: nib.load(folder / path) for key, path in paths.items()}
+        volumes = {key: np.asarray(file.dataobj) for key, file in files.items()}
+        transform: Any = build(self.config, "pseudo_volume")
+        z = transform.scan_slices(volumes["brain"].shape, slice_areas(volumes["brain"]))
+        found = transform(volumes)
+        atlas = load_grid(Path(self.config["atlas"]["brain"]))
+        affine = grid_affine(atlas.affine, atlas.array.shape, transform.size, z)
+        lesion = found["lesion"] > 0 if "lesion" in found else None
+        return Slices(found["image"], found["brain"] > 0, affine, lesion)
+
+    def requests(self, scans: Sequence[Scan], out: Path) -> list[ledger.ScanRequest]:
+        """The request of each scan for the folder `out` of prepared scans."""
+        return ledger.scan_requests(scans, out, self.config, self.files)
+
+    def checks(self, record: ledger.Record) -> dict[str, float]:
+        """Those checks of a scan that have a limit on the page of a data set."""
+        return {name: record["checks"][name] for name in self.config["qc"] if name in record["checks"]}
+
+
+def of_dataset(dataset: Path, atlas: Path | None = None) -> tuple[Preparation, dict[str, Any], dict[str, Path]]:
+    """The preparation of a data set; as a model keeps it, JSON; and the files that its steps name, by their new name.
+
+    Args:
+        atlas: folder of the atlas; None: where it was when the data set was prepared.
+
+    Raises:
+        PreprocessingError: nothing was prepared there.
+    """
+    batch, manifest = load_request(dataset), read_manifest(dataset)
+    files = {path.name: path for path in named_files(batch.config)}
+    config = _renamed(batch.config, {str(path): _mark(name) for name, path in files.items()})
+    found = _prepare(batch.config, config, atlas or batch.atlas)
+    document = {
+        "name": batch.config_name,
+        "sha256": found.sha256,
+        "flair_like": any(item["flair_like"] for item in manifest["items"]),
+        "versions": versions(),
+        "config": config,
+    }
+    return found, document, files
+
+
+def of_model(folder: Path, document: dict[str, Any], atlas: Path | None) -> Preparation:
+    """The preparation of a model, on this machine.
+
+    Raises:
+        PreprocessingError: another atlas than the one that the model was made with.
+    """
+    config = _renamed(document["config"], {_mark(path.name): str(path) for path in folder.iterdir()})
+    found = _prepare(with_new_names(config), document["config"], atlas)
+    if found.sha256 != document["sha256"]:
+        raise PreprocessingError(
+            f"{Path(found.config['atlas']['brain']).parent}: not the atlas that the model was made with; --atlas FOLDER"
+        )
+    return found
+
+
+def known_scans(dataset: Path, preparation: Preparation, split: str) -> Iterator[KnownScan]:
+    """The labelled scans of a split of a prepared data set, healthy ones among them, as whole volumes."""
+    for item in read_manifest(dataset)["items"]:
+        if item["split"] != split or not item["labelled"]:
+            continue
+        record = read_json(ledger.status_file(dataset, item["id"])) or {"checks": {}}
+        slices = preparation.slices(dataset, {key: item[key] for key in VOLUMES if item[key]})
+        yield KnownScan(item["subject"], slices, preparation.checks(record))
+
+
+def _prepare(config: Config, named: Config, atlas: Path | None) -> Preparation:
+    resolved, files = resolve({**config, "slices": ALL}, atlas)
+    decisive = {key: value for key, value in named.items() if key not in _FREE}
+    return Preparation(resolved, files, sha256_json([decisive, files]))
+
+
+def _renamed(config: Config, names: dict[str, str]) -> Config:
+    """The configuration with some of its strings replaced."""
+
+    def changed(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: changed(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [changed(value) for value in part]
+        return names.get(part, part) if isinstance(part, str) else part
+
+    return json.loads(json.dumps(changed(config)))
+
+
+def _mark(name: str) -> str:
+    return f"model:{name}"

@@ -1,0 +1,123 @@
+"""The scans that are meant by what a user names: files, folders of several kinds, tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from preprocessing.datasets import find_all
+from preprocessing.errors import PreprocessingError
+from preprocessing.io.dicom import is_series
+from preprocessing.scan import SUFFIXES, Scan, bids_id
+
+IMAGES = (".nii", ".nii.gz")
+TABLES = (".csv",)
+_WORDS = {
+    **{key: key for key in SUFFIXES},
+    **{suffix.upper(): key for key, suffix in SUFFIXES.items()},
+    "T2FLAIR": "FLAIR",
+}
+_BIDS = re.compile(r"(sub-[a-zA-Z0-9]+(?:_ses-[a-zA-Z0-9]+)?)(?:_|$)")
+_SPACE = re.compile(r"_space-(?!orig_)([a-zA-Z0-9]+)_")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One scan to predict. label: of its lesions, for a Dice only. assumed: nothing but the model says its modality."""
+
+    scan: Scan
+    label: Path | None = None
+    assumed: bool = False
+
+
+def find_sources(paths: Sequence[Path], modality: str, flair_like: bool = False) -> list[Source]:
+    """The scans named by `paths`, in the modality of a model.
+
+    Args:
+        paths: NIfTI files, folders of one DICOM series, folders of patients with DICOM series, BIDS folders, folders
+            of NIfTI files, tables (`scans.csv`).
+        modality: of the model; a file whose name does not say another one is taken for it.
+        flair_like: take T1 scans, and give them a FLAIR-like contrast.
+
+    Raises:
+        PreprocessingError: no scan, one of another modality or already in another space, or one id twice.
+    """
+    found = [source for path in paths for source in _sources(path, modality, flair_like)]
+    found = [replace(source, scan=_made_flair_like(source.scan)) for source in found] if flair_like else found
+    for source in found:
+        _check(source.scan, modality)
+    ids: dict[str, Path] = {}
+    for source in found:
+        other = ids.setdefault(source.scan.id.lower(), source.scan.image)
+        if other != source.scan.image:
+            raise PreprocessingError(
+                f"{other} and {source.scan.image} would both be {source.scan.id}; name them in a table (scans.csv)"
+            )
+    if not found:
+        raise PreprocessingError(f"no scan found in {', '.join(map(str, paths))}")
+    return sorted({source.scan.id: source for source in found}.values(), key=lambda source: source.scan.id)
+
+
+def _sources(path: Path, modality: str, flair_like: bool) -> list[Source]:
+    wanted = "T1" if flair_like else modality
+    if path.is_file() and path.name.endswith(TABLES):
+        return [_of(scan) for scan in find_all("table", path)]
+    if path.is_file():
+        return [_file(path, wanted)]
+    if not path.is_dir():
+        raise PreprocessingError(f"{path}: no such file or folder")
+    if is_series(path):
+        return [_folder(path, wanted)]
+    images = sorted(child for child in path.iterdir() if child.name.endswith(IMAGES))
+    if images:
+        return [_file(image, wanted) for image in images]
+    kind = "table" if (path / "scans.csv").is_file() else "bids" if any(path.glob("sub-*/**/*.nii*")) else "dicom"
+    return [_of(scan) for scan in find_all(kind, path) if scan.modality == wanted]
+
+
+def _of(scan: Scan) -> Source:
+    """What is known of its state decides nothing: the label is kept apart, and the scan counts as unlabelled."""
+    return Source(replace(scan, lesion=None, healthy=False, labelled=False, split=None), scan.lesion)
+
+
+def _file(path: Path, modality: str) -> Source:
+    if not path.name.endswith(IMAGES):
+        raise PreprocessingError(f"{path}: not a NIfTI file ({', '.join(IMAGES)}), a table (.csv) or a folder")
+    stem = path.name.split(".nii")[0]
+    if space := _SPACE.search(f"{stem}_"):
+        raise PreprocessingError(f"{path}: already in the space {space[1]}; give the scan itself, as it was taken")
+    match = _BIDS.match(stem)
+    said = _said(stem)
+    name = match[1] if match else bids_id(stem)
+    return Source(_scan(name, said or modality, path), assumed=said is None)
+
+
+def _folder(path: Path, modality: str) -> Source:
+    """The name of a folder of DICOM files may be a description or a person's name; it becomes letters and digits."""
+    said = _said(path.name)
+    return Source(_scan(bids_id(path.resolve().name), said or modality, path), assumed=said is None)
+
+
+def _scan(name: str, modality: str, image: Path) -> Scan:
+    return Scan(name, name.split("_")[0], modality, image, labelled=False)
+
+
+def _said(name: str) -> str | None:
+    words = [word.upper() for word in re.split(r"[^a-zA-Z0-9]+", name)]
+    return next((_WORDS[word] for word in reversed(words) if word in _WORDS), None)
+
+
+def _made_flair_like(scan: Scan) -> Scan:
+    return replace(scan, flair_like=True) if scan.modality == "T1" else scan
+
+
+def _check(scan: Scan, modality: str) -> None:
+    if scan.contrast != modality:
+        way = (
+            " (--flair-like gives T1 scans a FLAIR-like contrast)"
+            if (scan.modality, modality) == ("T1", "FLAIR")
+            else ""
+        )
+        raise PreprocessingError(f"{scan.image}: a {scan.modality} scan; this model knows {modality}{way}")

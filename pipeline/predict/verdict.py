@@ -1,0 +1,83 @@
+"""Normal, refer or abnormal, each with the error rate that it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.metrics import ScoreHistogram, Threshold, curves
+from pipeline.predict.normals import subject_of
+
+ABNORMAL, REFER, NORMAL = "abnormal", "refer", "normal"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of a whole scan.
+
+    Args:
+        verdict: `normal`, `refer` or `abnormal`.
+        promise: the error rate of this verdict in words.
+        p_healthy: how often a healthy subject scores at least as high. p_patient: how often a patient scores at most as
+            high; None without labelled patients.
+    """
+
+    verdict: str
+    promise: str
+    p_healthy: float
+    p_patient: float | None
+
+
+def decide(scan: ScoreHistogram, normals: ScoreHistogram, patients: ScoreHistogram | None, rule: Threshold) -> Verdict:
+    """The verdict of one scan by class-conditional conformal prediction (Vovk 2005; Sadinle et al. 2019).
+
+    With t the smallest threshold that leaves at most `ml` mL in a scan, t_i those of the n healthy and u_i those of the
+    m patients of the model, `p_healthy = (1 + #{t_i ≥ t}) / (n + 1)` and `p_patient = (1 + #{u_i ≤ t}) / (m + 1)`:
+
+    * `abnormal` where `p_healthy ≤ α`: at most α of healthy subjects are called so.
+    * `normal` where `p_patient ≤ α` and not abnormal: at most α of patients like those of the model are called so.
+    * `refer` otherwise: neither promise can be kept, a person has to decide.
+
+    Args:
+        scan: histogram of this scan alone.
+        normals, patients: of the model, whole volumes, a scan each.
+        rule: a conformal threshold, which knows α and mL.
+    """
+    alpha, ml = rule.parameters["alpha"], rule.parameters["ml"]
+    (edge,) = _edges(scan, ml)
+    healthy = _edges(normals, ml)
+    p_healthy = (1 + sum(value >= edge for value in healthy)) / (1 + len(healthy))
+    sick = _edges(patients, ml) if patients is not None else []
+    p_patient = (1 + sum(value <= edge for value in sick)) / (1 + len(sick)) if sick else None
+    if p_healthy <= alpha * (1 + 1e-12):
+        return Verdict(ABNORMAL, f"at most {alpha:g} of healthy subjects are called abnormal", p_healthy, p_patient)
+    if p_patient is not None and p_patient <= alpha * (1 + 1e-12):
+        promise = f"at most {alpha:g} of patients like the {len(sick)} of the model are called normal"
+        return Verdict(NORMAL, promise, p_healthy, p_patient)
+    return Verdict(REFER, _why(len(sick), alpha), p_healthy, p_patient)
+
+
+def conformal_rule(thresholds: Sequence[Threshold]) -> Threshold | None:
+    """The first threshold that knows α and mL; None without one: then there is no verdict."""
+    return next((rule for rule in thresholds if {"alpha", "ml"} <= rule.parameters.keys()), None)
+
+
+def _edges(histogram: ScoreHistogram, ml: float) -> list[float]:
+    """Of each subject the smallest threshold that leaves at most `ml` mL in every scan."""
+    highest: dict[str, float] = {}
+    for scan in histogram.scans:
+        voxel = histogram.voxel_ml(scan) or np.nan
+        edge = curves.edge_for(histogram.scan(scan), int(ml / voxel * (1 + 1e-9)))
+        highest[subject_of(scan)] = max(edge, highest.get(subject_of(scan), -np.inf))
+    return list(highest.values())
+
+
+def _why(patients: int, alpha: float) -> str:
+    needed = int(1 / alpha - 1 + 1e-9) + (1 / alpha % 1 > 1e-9)
+    if patients < needed:
+        return (
+            f"not abnormal; `normal` needs {needed} labelled patients at error rate {alpha:g}, the model has {patients}"
+        )
+    return "neither abnormal nor normal at the error rates of the model"
