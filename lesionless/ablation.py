@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from lesionless.console import print_table
-from lesionless.options import Epochs, Out, Presets, Seeds
+from lesionless.logs import say
+from lesionless.options import Epochs, Out, Presets, Quiet, Seeds, Verbose
 
 
 def ablation(
@@ -18,9 +19,12 @@ def ablation(
     seeds: Seeds = "0",
     epochs: Epochs = 300,
     presets: Presets = "",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run a grid of settings and print its table beside the published values. Stopped, it goes on where it was."""
     from pipeline.ablation import run_ablation
 
+    say(quiet, verbose)
     numbers = [int(seed) for seed in seeds.split(",")]
     print_table(run_ablation(name, datasets, out, numbers, presets, max_epochs=epochs).round(3), str(out))

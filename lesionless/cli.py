@@ -18,6 +18,7 @@ from lesionless.pack import pack
 from lesionless.predict import predict
 from lesionless.report import report
 from lesionless.run import run
+from pipeline import threads
 from pipeline.errors import PipelineError
 from preprocessing.errors import PreprocessingError
 
@@ -29,6 +30,7 @@ for verb in (demo, run, predict, pack, ablation, report, methods, metrics):
 def main() -> None:
     """Run the command; a user's mistake ends with one line and exit status 2."""
     logging.getLogger("monai.bundle.workflows").setLevel(logging.WARNING)
+    threads.begin()
     try:
         app()
     except (PipelineError, PreprocessingError) as error:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lesionless.options import DEMO_METHODS, Epochs, Methods, Out, Seeds
+from lesionless.logs import say
+from lesionless.options import DEMO_METHODS, Epochs, Methods, Out, Quiet, Seeds, Verbose
 from lesionless.run import run
 
 
@@ -21,13 +22,16 @@ def demo(
     seeds: Seeds = "0",
     workers: Annotated[int, typer.Option(help="Processes of the preprocessing.")] = 2,
     atlas: Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """The whole way on a simulated cohort: raw heads in, a scored report out. Stopped, it goes on where it was."""
     from preprocessing.cohort.run import prepare
     from preprocessing.datasets import find_scans
     from preprocessing.phantom import write_cohort
 
+    say(quiet, verbose)
     raw = write_cohort(out / "raw", healthy=healthy, lesion=lesion, seed=0, workers=workers, atlas=atlas)
     scans = find_scans("phantom", raw)
     prepare(scans, out / "dataset", "phantom", image_size=image_size, workers=workers, atlas=atlas)
-    run(out / "dataset", out, methods, seeds, epochs)
+    run(out / "dataset", out, methods, seeds, epochs, quiet=quiet, verbose=verbose)

@@ -15,4 +15,6 @@ Epochs = Annotated[int, typer.Option(help="Epochs of training; the paper's value
 Presets = Annotated[
     str, typer.Option("--presets", "--mixins", help="Presets of bundles/base/presets, or paths, separated by commas.")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but results and warnings.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="In a log, a line for every scan.")]
 LABEL_RULES = "0/1, positive, or label values such as 1,4"

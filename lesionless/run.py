@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lesionless.options import DEMO_METHODS, Epochs, Methods, Out, Presets, Seeds
+from lesionless.logs import say
+from lesionless.options import DEMO_METHODS, Epochs, Methods, Out, Presets, Quiet, Seeds, Verbose
 from lesionless.report import report
 
 
@@ -18,10 +19,13 @@ def run(
     seeds: Seeds = "0",
     epochs: Epochs = 300,
     presets: Presets = "",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train, calibrate and evaluate methods on a prepared dataset, and write the report."""
     from pipeline.leaderboard import run_leaderboard
 
+    say(quiet, verbose)
     names, numbers = methods.split(","), [int(seed) for seed in seeds.split(",")]
     run_leaderboard(names, dataset, out, numbers, presets, max_epochs=epochs)
     options = f"--methods {methods} --seeds {seeds} --epochs {epochs}" + (f" --presets {presets}" if presets else "")

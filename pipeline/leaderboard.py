@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from pipeline.workflow import MethodWorkflow
 STAGES = ("train", "calibrate", "evaluate")
 MARKS = "stages.json"
 RECIPE = "recipe.json"
+
+log = logging.getLogger(__name__)
 
 
 def run_leaderboard(
@@ -65,6 +68,7 @@ def _run_method(method: str, seed: int, dataset: Path, runs: Path, presets: str,
         output.mkdir(parents=True, exist_ok=True)
         write_json(output / MARKS, done)
         write_json(output / RECIPE, recipe(workflow.parser, dataset))
+        log.info("%s, seed %d: %s", method, seed, stage)
         workflow.run()
         done["stages"].append(stage)
         write_json(output / MARKS, done)

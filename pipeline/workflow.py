@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from monai.bundle import ConfigWorkflow, ReferenceResolver
 
+from pipeline import threads
 from pipeline.catalogue import BASE, method_file
 from pipeline.configuration import lay_over, update
 from pipeline.errors import PipelineError, check_choice, report_in_one_line
@@ -37,6 +39,12 @@ class MethodWorkflow(ConfigWorkflow):
         **override: Any,
     ) -> None:
         report_in_one_line(sys.modules["__main__"])
+<<<<<<< HEAD
+=======
+        logger = logging.getLogger("pipeline")
+        logger.setLevel(logger.level or logging.INFO)
+        files = configuration_files(method, mixins)
+>>>>>>> 80459fd (wip)
         metadata = method_file(method).with_name("metadata.json")
         super().__init__(
             config_file=str(BASE / "base.yaml"),
@@ -63,6 +71,7 @@ class MethodWorkflow(ConfigWorkflow):
         Raises:
             PipelineError: the user's mistake itself, which MONAI would wrap in a RuntimeError.
         """
+        threads.settle()
         try:
             return super().run()
         except RuntimeError as error:

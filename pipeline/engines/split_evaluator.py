@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from ignite import distributed as idist
-from ignite.handlers import ProgressBar
+from ignite.engine import Engine, Events
 from monai.engines import IterationEvents, SupervisedEvaluator
 from torch import nn
 
@@ -15,6 +15,9 @@ from pipeline.contracts import MapInferer
 from pipeline.data import SliceDataset, scan_loader
 from pipeline.engines.prepare import PrepareSlices
 from pipeline.inferers import Scorer
+from pipeline.progress import Progress
+
+LINE_EVERY = 60.0  # s, of a log
 
 
 def split_evaluator(
@@ -51,8 +54,19 @@ def split_evaluator(
     )
     evaluator.add_event_handler(IterationEvents.FORWARD_COMPLETED, unpack_scored)
     if idist.get_rank() == 0:
-        ProgressBar(desc=split, persist=True).attach(evaluator)
+        show_progress(evaluator, split)
     return evaluator
+
+
+def show_progress(evaluator: Engine, title: str) -> None:
+    """A bar on a terminal; in a log, a line at the end and one a minute before."""
+
+    def begin(engine: Engine) -> None:
+        shown.append(Progress(title, engine.state.epoch_length or 0, "scan", every=LINE_EVERY))
+
+    shown: list[Progress] = []
+    evaluator.add_event_handler(Events.STARTED, begin)
+    evaluator.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: shown[-1].step(engine.state.iteration))
 
 
 def unpack_scored(engine: SupervisedEvaluator) -> None:

@@ -1,4 +1,4 @@
-"""The record of a training run: a progress bar, and one CSV row an epoch."""
+"""The record of a training run: its progress, and one CSV row an epoch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from ignite import distributed as idist
 from ignite.engine import Engine, Events
-from ignite.handlers import ProgressBar
 from torch import nn
 
 from pipeline.errors import PipelineError
 from pipeline.files import write_epoch
 from pipeline.losses import BatchLoss
+from pipeline.progress import Progress
 
 
 class TrainingLog:
@@ -24,7 +24,7 @@ class TrainingLog:
         path: CSV with the columns epoch, loss and the terms of the objective.
         objective: the loss; the `terms` of a BatchLoss are read after every iteration, those of `state.output["terms"]`
             are added.
-        title: shown beside the progress bar.
+        title: of the progress, see Progress.
 
     Raises:
         PipelineError: at the end of an epoch with a loss that is not finite, before anything of it is written.
@@ -35,14 +35,17 @@ class TrainingLog:
         self.objective = objective
         self.title = title
         self.sums: dict[str, torch.Tensor] = {}
+        self.progress: Progress | None = None
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.EPOCH_STARTED, lambda _: self.sums.clear())
+        engine.add_event_handler(Events.EPOCH_STARTED, self._begin)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
-        if idist.get_rank() == 0:
-            bar = ProgressBar(desc=self.title, persist=True)
-            bar.attach(engine, event_name=Events.EPOCH_COMPLETED, closing_event_name=Events.COMPLETED)
+
+    def _begin(self, engine: Engine) -> None:
+        self.sums.clear()
+        if self.progress is None and idist.get_rank() == 0:
+            self.progress = Progress(self.title, engine.state.max_epochs or 0, "epoch", engine.state.epoch - 1)
 
     def _add(self, engine: Engine) -> None:
         output: Any = engine.state.output
@@ -63,6 +66,6 @@ class TrainingLog:
                 f"{self.title}: the loss of epoch {row['epoch']} is {row['loss']}, the training diverged. The same "
                 "command goes on from the epoch before; if it happens again lower learning_rate, or set precision: fp32"
             )
-        if idist.get_rank() != 0:
-            return
-        write_epoch(self.path, [row])
+        if self.progress is not None:  # on rank 0
+            write_epoch(self.path, [row])
+            self.progress.step(engine.state.epoch, f"loss {row['loss']:.5g}")

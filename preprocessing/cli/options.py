@@ -28,6 +28,8 @@ Slices = Annotated[str, typer.Option(help="central axial slices of a scan, or `a
 SliceStep = Annotated[int, typer.Option(help="mm between slices")]
 Seed = Annotated[int, typer.Option(help="of the split and of FLAIR-like contrasts")]
 FlairLike = Annotated[bool, typer.Option("--flair-like", help="give T1 scans a FLAIR-like contrast")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="say nothing but the result and failures")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="in a log, a line for every scan")]
 Workers = Annotated[int, typer.Option(help="processes")]
 
 
