@@ -39,12 +39,8 @@ class MethodWorkflow(ConfigWorkflow):
         **override: Any,
     ) -> None:
         report_in_one_line(sys.modules["__main__"])
-<<<<<<< HEAD
-=======
         logger = logging.getLogger("pipeline")
         logger.setLevel(logger.level or logging.INFO)
-        files = configuration_files(method, mixins)
->>>>>>> 80459fd (wip)
         metadata = method_file(method).with_name("metadata.json")
         super().__init__(
             config_file=str(BASE / "base.yaml"),

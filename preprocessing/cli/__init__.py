@@ -17,6 +17,7 @@ from preprocessing.cli.report import report
 from preprocessing.cli.run import rerun, run
 from preprocessing.cli.status import status
 from preprocessing.errors import PreprocessingError
+from preprocessing.progress import say
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for verb in (run, rerun, plan, status, report, atlas, nyul, prior, phantom):
@@ -25,6 +26,7 @@ for verb in (run, rerun, plan, status, report, atlas, nyul, prior, phantom):
 
 def main() -> None:
     """The command; a user's mistake is one line on stderr and exit status 2."""
+    say()
     try:
         app()
     except (PreprocessingError, OSError) as error:

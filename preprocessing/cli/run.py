@@ -8,16 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from preprocessing.cli.options import CohortOptions, Out, with_cohort
+from preprocessing.cli.options import CohortOptions, Out, Quiet, Verbose, with_cohort
 from preprocessing.cohort.request import CohortRequest, load_request
+from preprocessing.progress import say
 
 
 @with_cohort
 def run(
     options: CohortOptions,
     executor: Annotated[str, typer.Option(help="processes, or dask://HOST:PORT (docs/CLUSTERS.md)")] = "processes",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Raw scans → prepared data set; run it again to finish or to retry."""
+    say(quiet, verbose)
     scans = options.scans(findings=options.out)
     start(options.request(scans, executor=executor, workers=options.workers), options.out)
 
@@ -27,8 +31,11 @@ def rerun(
     failed: Annotated[bool, typer.Option("--failed", help="only the scans that failed")] = False,
     workers: Annotated[int | None, typer.Option(help="processes; default: as before")] = None,
     executor: Annotated[str | None, typer.Option(help="processes, or dask://HOST:PORT; default: as before")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Go on with what `run` was told for this data set: finish it, and try again what failed."""
+    say(quiet, verbose)
     where: dict[str, Any] = {
         key: value for key, value in (("workers", workers), ("executor", executor)) if value is not None
     }

@@ -9,9 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from preprocessing.errors import PreprocessingError
 from preprocessing.executors import Processes
 from preprocessing.io.files import remove_temporaries, write_bytes, write_json, write_nifti
@@ -20,6 +17,7 @@ from preprocessing.phantom.ct import CT
 from preprocessing.phantom.flair import FLAIR
 from preprocessing.phantom.modality import Modality
 from preprocessing.phantom.subject import LESION, simulate
+from preprocessing.progress import progress_bar
 from preprocessing.space.atlas import ensure_atlas
 
 MODALITIES = {"flair": FLAIR, "ct": CT}
@@ -181,8 +179,7 @@ def _begin(out: Path, modality: Modality) -> None:
 
 
 def _write_all(missing: list[Job], total: int, workers: int, progress: bool) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
+    with progress_bar(progress) as bar:
         task = bar.add_task("simulated heads", total=total, completed=total - len(missing))
         for job, name in Processes(workers).run(write_subject, missing):
             if name is None:
