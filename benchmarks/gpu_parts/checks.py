@@ -6,33 +6,45 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 from gpu_parts.bench import Bench
 
 ROOT = Path(__file__).resolve().parents[2]
-COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
+STATES = ("PASSED", "FAILED", "ERROR", "SKIPPED")
+RESULT = re.compile(rf"^(\S+::.+?) ({'|'.join(STATES)})\b", re.MULTILINE)
+REASON = re.compile(r"^E  +(.+)", re.MULTILINE)
 
 
 def measure(bench: Bench) -> None:
     """Only the files that have such tests are collected; those of other subjects need packages of their own."""
-    files = [str(path) for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mark.gpu" in path.read_text()]
-    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider", "--durations=0", *files]
-    command += ["-W", "default"]  # an error is what a test finds, not what other versions of packages warn of
-    left = None if bench.deadline == float("inf") else max(bench.deadline - time.monotonic() - 1, 1)
     start = time.monotonic()
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=left)
-    except subprocess.TimeoutExpired as error:
-        bench.left_out.append(f"tests marked gpu: not done after {error.timeout:.0f} s")
-        return
-    lines = [line for line in done.stdout.splitlines() if line.strip()]
-    counts = {word.rstrip("s"): int(number) for number, word in COUNT.findall(lines[-1])}
-    row = {name: counts.get(name, 0) for name in ("passed", "failed", "skipped", "error")}
+    output = run(
+        [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mark.gpu" in path.read_text()], bench
+    )
+    found = RESULT.findall(output)
+    counts = Counter(state for _, state in found)
+    row = {state.lower(): counts[state] for state in STATES}
     bench.add("Tests marked `gpu`", **row, seconds=round(time.monotonic() - start, 1))
-    for line in lines:
-        if line.startswith(("FAILED", "ERROR", "SKIPPED")):
-            bench.add("Tests marked `gpu` that did not pass", what=line[:300])
-        elif " call " in line:
-            seconds, _, test = line.split(maxsplit=2)
-            bench.add("Seconds of the tests marked `gpu`", test=test, seconds=float(seconds.rstrip("s")))
+    for test, state in found:
+        if state in ("FAILED", "ERROR"):
+            bench.add("Tests marked `gpu` that did not pass", test=test, state=state)
+    for reason in REASON.findall(output)[:20]:
+        bench.add("What they say", error=reason[:300])
+
+
+def run(files: list[Path], bench: Bench) -> str:
+    """What pytest prints, a line a test; as far as it came when the time is over."""
+    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-v", "--tb=short", "-p", "no:cacheprovider"]
+    command += ["-W", "default"]  # an error is what a test finds, not what other versions of packages warn of
+    left = max(bench.deadline - time.monotonic() - 2, 1)
+    try:
+        done = subprocess.run(
+            [*command, *map(str, files)], cwd=ROOT, stdout=subprocess.PIPE, text=True, errors="replace", timeout=left
+        )
+    except subprocess.TimeoutExpired as error:
+        bench.left_out.append(f"tests marked gpu: some were not begun or not done after {left:.0f} s")
+        printed = error.stdout or b""
+        return printed if isinstance(printed, str) else printed.decode(errors="replace")
+    return done.stdout

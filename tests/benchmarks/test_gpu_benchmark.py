@@ -53,6 +53,17 @@ def test_all_parts_run_without_a_gpu(
     assert "## metrics: done" in capsys.readouterr().out
 
 
+def test_tests_are_counted_as_far_as_they_came(
+    gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, lines = gpu.Bench("cuda", tmp_path, tmp_path), "a/b.py::c[1] PASSED [ 5%]\na/b.py::d FAILED\nE   it broke\n"
+    monkeypatch.setattr(gpu.checks, "run", lambda files, bench: lines)
+    gpu.checks.measure(bench)
+    counts, failed, said = bench.tables.values()
+    assert counts[0] | {"seconds": 0} == {"passed": 1, "failed": 1, "error": 0, "skipped": 0, "seconds": 0}
+    assert failed == [{"test": "a/b.py::d", "state": "FAILED"}] and said == [{"error": "it broke"}]
+
+
 def test_a_part_that_fails_or_overruns_is_named_and_the_others_go_on(
     gpu: ModuleType, without_cuda: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
