@@ -2,7 +2,8 @@
 
 from pipeline.engines.adversarial import AdversarialTrainer
 from pipeline.engines.fit import Fit
+from pipeline.engines.paint import PreparePaintedSlices
 from pipeline.engines.prepare import PrepareSlices, share_of_batch
 from pipeline.engines.split_evaluator import split_evaluator
 
-__all__ = ["AdversarialTrainer", "Fit", "PrepareSlices", "share_of_batch", "split_evaluator"]
+__all__ = ["AdversarialTrainer", "Fit", "PreparePaintedSlices", "PrepareSlices", "share_of_batch", "split_evaluator"]

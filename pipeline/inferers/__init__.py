@@ -5,7 +5,7 @@ from pipeline.inferers.generator import EncodeToFixedGenerator, Generate
 from pipeline.inferers.intensity import HistogramRank, Intensity
 from pipeline.inferers.monte_carlo import MonteCarlo
 from pipeline.inferers.precision import Forward
-from pipeline.inferers.probability import NetworkMap, Probability
+from pipeline.inferers.probability import MirroredProbability, NetworkMap, Probability
 from pipeline.inferers.residual import FeatureResidual, GradientWeightedResidual, Residual
 from pipeline.inferers.restoration import Restoration
 from pipeline.inferers.scorer import Scorer
@@ -21,6 +21,7 @@ __all__ = [
     "HistogramRank",
     "Intensity",
     "LatentGradCAM",
+    "MirroredProbability",
     "MonteCarlo",
     "NetworkMap",
     "Probability",

@@ -5,28 +5,55 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from monai.networks.layers import GaussianFilter
 
 from pipeline.contracts import Scored
 from pipeline.errors import PipelineError, check_choice
+from pipeline.inferers.smoothing import smooth_in_plane
 
 SCOPES = ("volume", "slice")
 
 
+def check_sigma(sigma_mm: float) -> None:
+    """Raise PipelineError for a Gaussian of negative width."""
+    if sigma_mm < 0:
+        raise PipelineError(f"sigma_mm must be ≥ 0, got {sigma_mm}")
+
+
 @dataclass(frozen=True)
 class Intensity:
-    """The image itself: what a plain threshold sees.
+    """The image itself, or after a Gaussian: what a plain threshold sees.
+
+    The Gaussian is normalised by the smoothed brain mask, so that the rim of the brain is not darkened.
+
+    Args:
+        sigma_mm: standard deviation of the in-plane Gaussian in mm; 0 = none.
+        spacing_mm: in-plane pixel size in mm.
+
+    Raises:
+        PipelineError: negative sigma.
 
     Source: "Thresh." of Bercea et al. 2022.
 
     Example:
         >>> Intensity()(torch.tensor([[[[0.0, 0.5, 1.0]]]])).map.tolist()
         [[[[0.0, 0.5, 1.0]]]]
+        >>> flat = torch.full((1, 1, 7, 7), 0.5)
+        >>> Intensity(sigma_mm=1.0)(flat).map.unique().round(decimals=4).tolist()  # the rim is not darkened
+        [0.5]
     """
 
+    sigma_mm: float = 0.0
+    spacing_mm: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_sigma(self.sigma_mm)
+
     def __call__(self, inputs: torch.Tensor, network: object = None) -> Scored:
-        """The slices `inputs` [N, 1, H, W], unchanged."""
-        return Scored(inputs)
+        """The slices `inputs` [N, 1, H, W] in [0, 1]; smoothed ones are 0 where the image is not positive."""
+        if self.sigma_mm == 0:
+            return Scored(inputs)
+        brain = inputs > 0
+        return Scored(smooth_in_plane(inputs, brain, self.sigma_mm / self.spacing_mm) * brain)
 
 
 @dataclass(frozen=True)
@@ -59,8 +86,7 @@ class HistogramRank:
     scope: str = "volume"
 
     def __post_init__(self) -> None:
-        if self.sigma_mm < 0:
-            raise PipelineError(f"sigma_mm must be ≥ 0, got {self.sigma_mm}")
+        check_sigma(self.sigma_mm)
         check_choice("scope", self.scope, SCOPES)
 
     def __call__(self, inputs: torch.Tensor, network: object = None) -> Scored:
@@ -68,8 +94,7 @@ class HistogramRank:
         brain = inputs > 0
         values = inputs
         if self.sigma_mm > 0:
-            smooth = GaussianFilter(2, self.sigma_mm / self.spacing_mm).to(inputs.device)
-            values = smooth(inputs) / smooth(brain.float()).clamp_min(1e-6)
+            values = smooth_in_plane(inputs, brain, self.sigma_mm / self.spacing_mm)
         if self.scope == "volume":
             return Scored(_rank(values, brain))
         return Scored(torch.cat([_rank(*pair) for pair in zip(values.split(1), brain.split(1), strict=True)]))

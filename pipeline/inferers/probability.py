@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from pipeline.contracts import Detector, Scored
 from pipeline.inferers.chunks import CHUNK, by_chunks
+from pipeline.inferers.intensity import check_sigma
+from pipeline.inferers.smoothing import smooth_volume
+from pipeline.precision import autocast
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,49 @@ class Probability:
     def __call__(self, inputs: torch.Tensor, network: Detector) -> Scored:
         """Map of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
         return Scored(by_chunks(lambda part: network(part).float().sigmoid(), inputs, self.chunk))
+
+
+@dataclass(frozen=True)
+class MirroredProbability:
+    """`sigmoid(G ∗ ½ (f(x) + mirror f(mirror x)))`, f the network's logits, in [0, 1].
+
+    Rows are the axis from left to right. The Gaussian G works in the volume that the slices make, within the brain,
+    which is where the image is positive.
+
+    Args:
+        sigma_mm: standard deviation of the Gaussian in mm; 0 = none.
+        spacing_mm: size of a voxel along the rows, the columns and the slices in mm.
+        chunk: slices at work at a time; None takes all at once.
+        precision: of the network's passes, see `pipeline.precision`.
+
+    Raises:
+        PipelineError: negative sigma.
+
+    Example:
+        >>> slices = torch.tensor([[[[0.2], [0.8]]]])
+        >>> MirroredProbability()(slices, lambda image: image - 0.2).map.round(decimals=3).flatten().tolist()
+        [0.5, 0.646]
+    """
+
+    sigma_mm: float = 0.0
+    spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)
+    chunk: int | None = CHUNK
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        check_sigma(self.sigma_mm)
+
+    def __call__(self, inputs: torch.Tensor, network: Detector) -> Scored:
+        """Map of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
+
+        def logits(part: torch.Tensor) -> torch.Tensor:
+            with autocast(self.precision, part.device):
+                return (network(part).float() + network(part.flip(2)).float().flip(2)) / 2
+
+        found = by_chunks(logits, inputs, self.chunk)
+        if self.sigma_mm > 0:
+            found = smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm)
+        return Scored(found.sigmoid())
 
 
 @dataclass(frozen=True)

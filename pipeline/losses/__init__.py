@@ -18,9 +18,10 @@ from pipeline.losses.objective import Objective
 from pipeline.losses.penalties import Linear, LogBarrier, Quadratic
 from pipeline.losses.reconstruction import kl_of_each, negative_elbo, summed_bce
 from pipeline.losses.shape_prior import KLToShapePrior, KLToStandardNormal, gaussian_kl
-from pipeline.losses.supervised import LabelLoss
+from pipeline.losses.supervised import BrainCrossEntropy, LabelLoss
 
 __all__ = [
+    "BrainCrossEntropy",
     "ActivationEntropy",
     "BatchLoss",
     "FoolCritic",

@@ -6,6 +6,7 @@ from pipeline.networks.estimator import Estimator
 from pipeline.networks.features import VGGFeatures, load_features
 from pipeline.networks.gan import FAnoGAN, ImageCritic, LatentCritic
 from pipeline.networks.gmvae import MixtureOutput, SpatialGMVAE
+from pipeline.networks.lesion_unet import LesionUNet
 from pipeline.networks.spa import SpatialOutput, SpatialVAE, sample_with_snr
 from pipeline.networks.weights import load_weights, save_weights
 
@@ -15,6 +16,7 @@ __all__ = [
     "FAnoGAN",
     "ImageCritic",
     "LatentCritic",
+    "LesionUNet",
     "MixtureOutput",
     "ResNetAutoencoder",
     "SpatialGMVAE",
