@@ -35,13 +35,13 @@ class Probability:
 
 @dataclass(frozen=True)
 class MirroredProbability:
-    """`sigmoid(G ∗ ½ (f(x) + mirror f(mirror x)))`, f the network's logits, in [0, 1].
+    """`G ∗ sigmoid(½ (f(x) + mirror f(mirror x)))`, f the network's logits, in [0, 1].
 
     Rows are the axis from left to right. The Gaussian G works in the volume that the slices make, within the brain,
     which is where the image is positive.
 
     Args:
-        sigma_mm: standard deviation of the Gaussian in mm; 0 = none.
+        sigma_mm: standard deviation of the Gaussian along the rows, the columns and the slices in mm; None = none.
         spacing_mm: size of a voxel along the rows, the columns and the slices in mm.
         chunk: slices at work at a time; None takes all at once.
         precision: of the network's passes, see `pipeline.precision`.
@@ -55,13 +55,14 @@ class MirroredProbability:
         [0.5, 0.646]
     """
 
-    sigma_mm: float = 0.0
+    sigma_mm: Sequence[float] | None = None
     spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)
     chunk: int | None = CHUNK
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        check_sigma(self.sigma_mm)
+        for sigma in self.sigma_mm or ():
+            check_sigma(sigma)
 
     def __call__(self, inputs: torch.Tensor, network: Detector) -> Scored:
         """Map of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
@@ -70,10 +71,10 @@ class MirroredProbability:
             with autocast(self.precision, part.device):
                 return (network(part).float() + network(part.flip(2)).float().flip(2)) / 2
 
-        found = by_chunks(logits, inputs, self.chunk)
-        if self.sigma_mm > 0:
+        found = by_chunks(logits, inputs, self.chunk).sigmoid()
+        if self.sigma_mm is not None:
             found = smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm)
-        return Scored(found.sigmoid())
+        return Scored(found)
 
 
 @dataclass(frozen=True)

@@ -15,26 +15,26 @@ def smooth_in_plane(values: torch.Tensor, brain: torch.Tensor, sigma: float) -> 
 
 
 def smooth_volume(
-    values: torch.Tensor, brain: torch.Tensor, sigma_mm: float, spacing_mm: Sequence[float]
+    values: torch.Tensor, brain: torch.Tensor, sigma_mm: Sequence[float], spacing_mm: Sequence[float]
 ) -> torch.Tensor:
     """`G ∗ (v B) / G ∗ B · B` in the volume that the slices make.
 
     Args:
         values: v, [N, 1, H, W], the slices of one volume from bottom to top.
         brain: B, [N, 1, H, W] bool.
-        sigma_mm: standard deviation of the Gaussian in mm along all three axes.
+        sigma_mm: standard deviation of the Gaussian along the rows, the columns and the slices in mm.
         spacing_mm: size of a voxel along the rows, the columns and the slices in mm.
 
     Example:
         >>> flat = torch.full((5, 1, 8, 8), 0.4)
         >>> brain = torch.zeros(5, 1, 8, 8, dtype=torch.bool)
         >>> brain[:, :, 2:6, 2:6] = True
-        >>> smoothed = smooth_volume(flat, brain, sigma_mm=2.0, spacing_mm=(1.0, 1.0, 3.0))
+        >>> smoothed = smooth_volume(flat, brain, sigma_mm=(2.0, 2.0, 3.0), spacing_mm=(1.0, 1.0, 3.0))
         >>> torch.allclose(smoothed, flat * brain)  # the rim is as bright as the middle
         True
     """
-    rows, columns, slices = spacing_mm
-    smooth = GaussianFilter(3, [sigma_mm / slices, sigma_mm / rows, sigma_mm / columns]).to(values.device)
+    rows, columns, slices = (sigma / spacing for sigma, spacing in zip(sigma_mm, spacing_mm, strict=True))
+    smooth = GaussianFilter(3, [slices, rows, columns]).to(values.device)
     pair = torch.stack([values * brain, brain.to(values.dtype)])[:, None, :, 0]
     above, below = (volume[0][:, None] for volume in smooth(pair))
     return above / below.clamp_min(1e-6) * brain

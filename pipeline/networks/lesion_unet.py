@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from monai.networks.blocks import UpSample
@@ -15,7 +16,7 @@ from pipeline.errors import PipelineError
 FILTERS = (32, 64, 96, 128)
 CENTRE, SPREAD = 0.4, 0.2  # of the intensity in a prepared brain
 HALF = 2  # the network works at half the resolution, on four times the channels
-BLOCK = {"act": "relu", "norm": "batch", "bias": False}
+BLOCK: dict[str, Any] = {"act": "relu", "norm": "batch", "bias": False}
 
 
 class LesionUNet(nn.Module):
@@ -66,6 +67,6 @@ def _with_place(image: torch.Tensor) -> torch.Tensor:
     number, _, height, width = image.shape
     brain = (image > 0).to(image.dtype)
     standard = (image - CENTRE) / SPREAD * brain
-    rows, columns = (torch.linspace(-1, 1, length, device=image.device, dtype=image.dtype) for length in (height, width))
-    place = torch.stack(torch.meshgrid(rows, columns, indexing="ij")).expand(number, 2, height, width)
+    rows, columns = (torch.linspace(-1, 1, length) for length in (height, width))
+    place = torch.stack(torch.meshgrid(rows, columns, indexing="ij")).to(image).expand(number, 2, height, width)
     return torch.cat([standard, standard.flip(2), place, brain], dim=1)

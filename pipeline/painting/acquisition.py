@@ -44,7 +44,7 @@ class Acquisition:
     def _grid(self, shape: torch.Size, centres: Sequence[tuple[int, int] | None]) -> Tensor:
         number, _, height, width = shape
         identity = torch.eye(2, 3).expand(number, 2, 3)
-        grid = affine_grid(identity, (number, 1, height, width), align_corners=False)
+        grid = affine_grid(identity, [number, 1, height, width], align_corners=False)
         turn = torch.eye(2) + 0.05 * torch.randn(number, 2, 2)
         grid = torch.einsum("nhwi,nji->nhwj", grid, turn) + 0.02 * torch.randn(number, 1, 1, 2)
         elastic = interpolate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from torch.utils.data import Subset
@@ -25,8 +25,8 @@ class Neighbours:
         distance: largest difference of height, in slices of the atlas.
     """
 
-    def __init__(self, dataset: Subset[SliceDataset], distance: int = 3) -> None:
-        self.slices = dataset.dataset
+    def __init__(self, dataset: Subset, distance: int = 3) -> None:
+        self.slices = cast(SliceDataset, dataset.dataset)
         self.rows = np.asarray(dataset.indices)
         self.heights = np.asarray(self.slices.z)[self.rows]
         self.scans = np.asarray(self.slices.scans)[self.rows]

@@ -67,7 +67,7 @@ def soft_mask(rng: np.random.Generator, depth: np.ndarray) -> np.ndarray:
 
 
 def one_side(rng: np.random.Generator, size: int, row: int) -> np.ndarray:
-    """Soft half plane [size, 1]: 1 on that side of the midline where `row` lies, 0 beyond; rows go from left to right."""
+    """Soft half plane [size, 1]: 1 on the side of the midline where `row` lies, 0 beyond; rows go left to right."""
     middle = (size - 1) / 2
     side = 1 if row >= middle else -1
     return expit((side * (np.arange(size) - middle) + rng.uniform(0, 2)) / 0.7)[:, None]
