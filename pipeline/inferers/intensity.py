@@ -14,7 +14,13 @@ SCOPES = ("volume", "slice")
 
 
 def check_sigma(sigma_mm: float) -> None:
-    """Raise PipelineError for a Gaussian of negative width."""
+    """Raise PipelineError for a Gaussian of negative width.
+
+    Example:
+        >>> check_sigma(-1.0)
+        Traceback (most recent call last):
+        pipeline.errors.PipelineError: sigma_mm must be ≥ 0, got -1.0
+    """
     if sigma_mm < 0:
         raise PipelineError(f"sigma_mm must be ≥ 0, got {sigma_mm}")
 

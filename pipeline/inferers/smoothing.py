@@ -9,7 +9,19 @@ from monai.networks.layers import GaussianFilter
 
 
 def smooth_in_plane(values: torch.Tensor, brain: torch.Tensor, sigma: float) -> torch.Tensor:
-    """`G ∗ v / G ∗ B` in each slice; `values` and `brain` (B) are [N, 1, H, W], sigma in pixels."""
+    """`G ∗ v / G ∗ B` in each slice.
+
+    Args:
+        values: v, [N, 1, H, W], 0 outside the brain.
+        brain: B, [N, 1, H, W] bool.
+        sigma: standard deviation of the Gaussian in pixels.
+
+    Example:
+        >>> flat = torch.full((1, 1, 8, 8), 0.4)
+        >>> brain = torch.ones(1, 1, 8, 8, dtype=torch.bool)
+        >>> torch.allclose(smooth_in_plane(flat, brain, sigma=2.0), flat)  # the rim is as bright as the middle
+        True
+    """
     smooth = GaussianFilter(2, sigma).to(values.device)
     return smooth(values) / smooth(brain.float()).clamp_min(1e-6)
 
