@@ -51,8 +51,8 @@ class MirroredProbability:
 
     Example:
         >>> slices = torch.tensor([[[[0.2], [0.8]]]])
-        >>> MirroredProbability()(slices, lambda image: image - 0.2).map.round(decimals=3).flatten().tolist()
-        [0.5, 0.646]
+        >>> MirroredProbability()(slices, lambda image: image - 0.2).map.flatten()
+        tensor([0.5000, 0.6457])
     """
 
     sigma_mm: Sequence[float] | None = None
