@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 
 from rich.console import Console
 from rich.progress import (
@@ -49,8 +48,6 @@ def progress_bar(shown: bool) -> ScanProgress:
 
 def say(quiet: bool = False, verbose: bool = False) -> None:
     """Send the log's lines to stderr; `quiet` leaves warnings alone, `verbose` adds a line for every scan."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logger = logging.getLogger("preprocessing")
-    logger.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
-    logger.handlers, logger.propagate = [handler], False
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    logging.getLogger("preprocessing").setLevel(level)
