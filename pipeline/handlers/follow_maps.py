@@ -11,14 +11,12 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from monai.data import DataLoader
 
-from pipeline.attention import STAGES, activation_map, grad_cam, min_max
+from pipeline.attention import activation_map, grad_cam, min_max
 from pipeline.contracts import EncoderInTraining
 from pipeline.data import ScanBatches, SliceDataset
 from pipeline.files import write_epoch
 from pipeline.losses import spatial_entropy
-from pipeline.metrics import ScoreHistogram, average_precision
-
-Pixels = dict[str, torch.Tensor]
+from pipeline.metrics.attention_figures import StagePixels, stage_figures
 
 
 class FollowMaps:
@@ -62,7 +60,7 @@ class FollowMaps:
             return
         training = self.network.training
         self.network.eval()
-        found = figures([self._pixels(batch) for batch in self._batches()])
+        found = stage_figures([self._pixels(batch) for batch in self._batches()])
         self.network.train(training)
         where = {"epoch": epoch, "split": self.dataset.split, "scans": min(self.scans, len(self.dataset.items))}
         write_epoch(self.path, [where | row for row in found])
@@ -75,8 +73,8 @@ class FollowMaps:
         batches.items = [batches.items[i] for i in picks]
         return DataLoader(self.dataset, batch_sampler=batches)
 
-    def _pixels(self, batch: dict[str, Any]) -> Pixels:
-        """`map`, `cam`, `min_max` [4, P], `image`, `lesion` [P] and `gap` [4, slices] of a scan, P support pixels."""
+    def _pixels(self, batch: dict[str, Any]) -> StagePixels:
+        """The support pixels of a scan."""
         image, brain, support = (batch[key].to(self.device) for key in ("image", "brain", "support"))
         size = image.shape[-2:]
         with torch.enable_grad():
@@ -90,32 +88,3 @@ class FollowMaps:
         stacked = {key: torch.stack([v[support] for v in values]).cpu() for key, values in found.items()}
         stacked["gap"] = torch.stack(gaps).cpu()
         return {**stacked, "image": image[support].cpu(), "lesion": batch["lesion"][batch["support"]]}
-
-
-def figures(scans: list[Pixels]) -> list[dict[str, float]]:
-    """Figures of each stage, over all scans; see FollowMaps."""
-    whole = {key: torch.cat([scan[key] for scan in scans], dim=-1) for key in scans[0]}
-    return [
-        {
-            "stage": stage,
-            "auprc": _precision(whole["map"][i], whole["lesion"]),
-            "gradcam_auprc": _precision(whole["min_max"][i], whole["lesion"]),
-            "intensity_correlation": _correlation(whole["map"][i], whole["image"]),
-            "gradcam_correlation": _correlation(whole["map"][i], whole["cam"][i]),
-            "entropy_gap": float(whole["gap"][i].mean()),
-        }
-        for i, stage in enumerate(STAGES)
-    ]
-
-
-def _precision(scores: torch.Tensor, lesion: torch.Tensor) -> float:
-    histogram = ScoreHistogram(bits=22)  # maps of deep stages hardly vary
-    histogram.update(scores[None], lesion[None], None, ["all"])
-    return average_precision(histogram.pooled()).value
-
-
-def _correlation(one: torch.Tensor, two: torch.Tensor) -> float:
-    """Pearson's; nan where one of them is flat."""
-    pair = torch.stack([one, two]).double()
-    pair = pair - pair.mean(dim=1, keepdim=True)
-    return float((pair[0] @ pair[1]) / (pair[0].norm() * pair[1].norm()))
