@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ("lesionless", "python", "make", "pip", "torchrun", "dask", "python3", ".")
-INLINE = re.compile(r"`((?:lesionless|python3?|make|pip) [^`…]+)`")
+INLINE = re.compile(r"`((?:lesionless|python3?|make|pip) [^`…|]+)`")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

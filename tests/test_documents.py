@@ -76,8 +76,9 @@ def _script(path: str, options: list[str]) -> None:
 def _extras(words: list[str]) -> None:
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    for extra in re.findall(r"\[(.+?)\]", " ".join(words)):
-        assert extra in setup["options.extras_require"], f"there is no extra {extra}"
+    for extras in re.findall(r"\[(.+?)\]", " ".join(words)):
+        unknown = set(extras.split(",")) - set(setup["options.extras_require"])
+        assert not unknown, f"there is no extra {unknown}"
 
 
 def _check(command: str, mention: bool = False) -> None:
