@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,9 @@ def _run_method(method: str, seed: int, dataset: Path, runs: Path, presets: str,
         output.mkdir(parents=True, exist_ok=True)
         write_json(output / MARKS, done)
         write_json(output / RECIPE, recipe(workflow.parser, dataset))
-        log.info("%s, seed %d: %s", method, seed, stage)
+        began = time.monotonic()
         workflow.run()
+        log.info("%s, seed %d: %s took %.1f s", method, seed, stage, time.monotonic() - began)
         done["stages"].append(stage)
         write_json(output / MARKS, done)
 

@@ -46,11 +46,11 @@ def test_a_line_an_epoch_with_loss_seconds_and_time_left(monkeypatch: pytest.Mon
 
 def test_quick_steps_share_a_line(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
     monkeypatch.setattr("sys.stderr", io.StringIO())
-    clock(monkeypatch, [float(second) for second in range(101)])
-    scans = Progress("test", total=100, unit="scan", every=60.0)
-    for scan in range(1, 101):
+    clock(monkeypatch, [float(second) for second in range(121)])
+    scans = Progress("test", total=120, unit="scan", every=60.0)
+    for scan in range(1, 121):
         scans.step(scan)
-    assert lines == ["test: scan 60 of 100, 60.0 s, 40 s left", "test: scan 100 of 100, 40.0 s"]
+    assert lines == ["test: scan 60 of 120, 60.0 s, 1 min 0 s left", "test: scan 120 of 120, 60.0 s"]
 
 
 def test_a_terminal_has_a_bar_and_no_lines(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:

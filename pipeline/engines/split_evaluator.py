@@ -59,7 +59,7 @@ def split_evaluator(
 
 
 def show_progress(evaluator: Engine, title: str) -> None:
-    """A bar on a terminal; in a log, a line at the end and one a minute before."""
+    """A bar on a terminal; in a log, a line a minute."""
 
     def begin(engine: Engine) -> None:
         shown.append(Progress(title, engine.state.epoch_length or 0, "scan", every=LINE_EVERY))
