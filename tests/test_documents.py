@@ -85,6 +85,8 @@ def _check(command: str, mention: bool = False) -> None:
     program, *words = shlex.split(command.partition(" > ")[0])
     if program == "torchrun":
         program, words = "python", words[words.index("-m") :]
+    if words[:2] in (["-m", "lesionless"], ["-m", "pip"]):
+        program, words = words[1], words[2:]
     if program == "lesionless":
         _typer(app, words, mention)
     elif words[:2] == ["-m", "preprocessing"]:
