@@ -112,6 +112,7 @@ def _demo(command: str, prepared: Path) -> None:
     assert [(given["healthy"], given["lesion"]) for given in asked] == [(10, 5)]
 
 
+@pytest.mark.slow
 def test_every_command_in_its_order(
     tmp_path: Path, tiny_dataset: Path, coarse_atlas: Atlas, quick_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
