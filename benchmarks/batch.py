@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from preprocessing.cohort import ledger
-from preprocessing.cohort.ledger import ScanRequest
 from preprocessing.cohort.request import cohort_request, save_request
+from preprocessing.cohort.scan_request import ScanRequest, scan_requests
 from preprocessing.config import resolve
 from preprocessing.dataset import derivatives
 from preprocessing.datasets import find_scans
@@ -56,7 +56,7 @@ def write_raw(folder: Path, scans: int) -> None:
 def write_ledger(raw: Path, out: Path, atlas: Path | None) -> None:
     """What a run leaves behind that was stopped after nine of ten scans; every hundredth failed."""
     batch = cohort_request(find_scans("table", raw), "table", "base", {}, atlas)
-    requests = ledger.scan_requests(batch.scans, out, *resolve(batch.config, batch.atlas))
+    requests = scan_requests(batch.scans, out, *resolve(batch.config, batch.atlas))
     save_request(out, batch, requests)
     for i, request in enumerate(requests[: len(requests) * 9 // 10]):
         ledger.write(request, _failed(request) if i % 100 == 0 else _done(request))

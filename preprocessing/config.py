@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
@@ -12,8 +13,10 @@ from typing import Any
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.files import sha256_file, sha256_json
 from preprocessing.moved import with_new_names
+from preprocessing.versions import versions
 
 Config = dict[str, Any]
+_REFERENCE = re.compile(r"@(\w+)")
 
 
 def available() -> list[str]:
@@ -50,17 +53,45 @@ def steps(config: Config) -> list[Any]:
     return [config[step[1:]] if isinstance(step, str) and step[1:] in config else step for step in named]
 
 
-def named_files(config: Config) -> list[Path]:
-    """The files that the steps name, such as a reference scan: their content decides the result."""
+def step_digests(config: Config, atlas: str) -> tuple[str, ...]:
+    """For each step, the SHA-256 of what decides its result beside the scan.
 
-    def strings(part: Any) -> Iterator[str]:
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, (dict, list)):
-            for value in part.values() if isinstance(part, dict) else part:
-                yield from strings(value)
+    That is the step and those before it, the nouns and the content of the files that they name, and package versions.
+    The seed is left out: it decides the contrast of some scans only.
 
-    return [Path(text) for text in strings(steps(config)) if Path(text).is_file()]
+    Args:
+        config: with the key `steps`.
+        atlas: SHA-256 of the atlas, which stands for its paths.
+    """
+    digests = [sha256_json(versions())]
+    for step in steps(config):
+        nouns = {name: atlas if name == "atlas" else config[name] for name in _nouns_of(step, config)}
+        digests.append(sha256_json([digests[-1], step, nouns, *map(sha256_file, named_files([step, nouns]))]))
+    return tuple(digests[1:])
+
+
+def named_files(part: Any) -> list[Path]:
+    """The files that a part of a configuration names, such as a reference scan: their content decides the result."""
+    return [Path(text) for text in _strings(part) if Path(text).is_file()]
+
+
+def _nouns_of(part: Any, config: Config) -> list[str]:
+    """The top-level keys that a part refers to, those that these refer to, and so on; sorted, without the seed."""
+    found, left = {"seed"}, [part]
+    while left:
+        named = {name for text in _strings(left.pop()) for name in _REFERENCE.findall(text)}
+        new = (named & set(config)) - found
+        left += [config[name] for name in new]
+        found |= new
+    return sorted(found - {"seed"})
+
+
+def _strings(part: Any) -> Iterator[str]:
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, (dict, list)):
+        for value in part.values() if isinstance(part, dict) else part:
+            yield from _strings(value)
 
 
 def _packaged(name: str) -> Path:
@@ -80,7 +111,7 @@ def _read(path: Path) -> Config:
 
 
 def resolve(config: Config, atlas: Path | None) -> tuple[Config, str]:
-    """The configuration with the paths of the atlas, and the SHA-256 of all files that it names.
+    """The configuration with the paths of the atlas, and the SHA-256 of the atlas.
 
     Raises:
         PreprocessingError: see `ensure_atlas`, or a value that the steps refuse.
@@ -91,7 +122,7 @@ def resolve(config: Config, atlas: Path | None) -> tuple[Config, str]:
     resolved = {**config, "atlas": found.config}
     for part in ("steps", "pseudo_volume"):
         build(resolved, part)
-    return resolved, sha256_json([found.space, *map(sha256_file, (*found.files, *named_files(config)))])
+    return resolved, sha256_json([found.space, *map(sha256_file, found.files)])
 
 
 def build(config: Config, part: str) -> Callable[[Any], Any]:

@@ -27,6 +27,10 @@ ImageSize = Annotated[int, typer.Option(help="side of the slices in pixels")]
 Slices = Annotated[str, typer.Option(help="central axial slices of a scan, or `all` with tissue")]
 SliceStep = Annotated[int, typer.Option(help="mm between slices")]
 Seed = Annotated[int, typer.Option(help="of the split and of FLAIR-like contrasts")]
+Archives = Annotated[
+    list[Path] | None,
+    typer.Option("--archive", help="folder to which absolute paths and links of a table may lead; may be repeated"),
+]
 FlairLike = Annotated[bool, typer.Option("--flair-like", help="give T1 scans a FLAIR-like contrast")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="say nothing but the result and failures")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="in a log, a line for every scan")]
@@ -50,10 +54,11 @@ class CohortOptions:
     flair_like: FlairLike = False
     modality: Modality = None
     split: SplitFile = None
+    archive: Archives = None
 
     def scans(self, findings: Path | None = None) -> list[Scan]:
         """The scans; what is missing or unknown is said, and written below the folder `findings`."""
-        return find(self.dataset, self.root, self.flair_like, self.modality, self.split, findings)
+        return find(self.dataset, self.root, self.flair_like, self.modality, self.split, findings, self.archive or ())
 
     def request(self, scans: list[Scan], **where: Any) -> CohortRequest:
         """The request to prepare `scans`; `where` is its `executor` and `workers`."""

@@ -15,7 +15,7 @@ def plan(options: CohortOptions) -> None:
     planned = make_plan(options.request(options.scans()), options.out)
     typer.echo("\t".join(("scan", "subject", "modality", "status", "brain mask", "why", "image")))
     for scan, why in planned.todo:
-        status = "healthy" if scan.healthy else "lesion" if scan.labelled else "lesion, unlabelled"
+        status = "healthy" if scan.healthy else "lesion" if scan.labelled else "unlabelled"
         mask = "given" if scan.brain else "background" if scan.stripped else "computed"
         typer.echo("\t".join((scan.id, scan.subject, scan.modality, status, mask, why, str(scan.image))))
     typer.echo(planned.summary(options.workers))

@@ -19,11 +19,12 @@ def run(
     executor: Annotated[str, typer.Option(help="processes, or dask://HOST:PORT (docs/CLUSTERS.md)")] = "processes",
     quiet: Quiet = False,
     verbose: Verbose = False,
+    reuse: Annotated[Path | None, typer.Option(help="data set whose masks and registrations still fit")] = None,
 ) -> None:
     """Raw scans → prepared data set; run it again to finish or to retry."""
     say(quiet, verbose)
     scans = options.scans(findings=options.out)
-    start(options.request(scans, executor=executor, workers=options.workers), options.out)
+    start(options.request(scans, executor=executor, workers=options.workers, reuse=reuse), options.out)
 
 
 def rerun(

@@ -3,60 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preprocessing.config import Config, steps
-from preprocessing.io.files import read_json, sha256_file, sha256_json, write_bytes, write_json
+from preprocessing.cohort.scan_request import FOLDER, ScanRequest, status_file
+from preprocessing.io.files import read_json, sha256_file, write_bytes, write_json
 from preprocessing.scan import Scan
-from preprocessing.versions import versions
 
 Record = dict[str, Any]
-FOLDER = "ledger"
-RECORD = 2  # of what a record holds; scans with a record of another number run again
 FAILED = "failed before"
-
-
-@dataclass(frozen=True)
-class ScanRequest:
-    """What is asked of one scan: everything that decides the result but the content of its files.
-
-    Args:
-        scan: the raw scan.
-        out: the prepared data set.
-        config: the resolved configuration.
-        digest: SHA-256 of the rest, see `scan_requests`.
-    """
-
-    scan: Scan
-    out: Path
-    config: Config
-    digest: str
-
-    @property
-    def path(self) -> Path:
-        """The status file."""
-        return status_file(self.out, self.scan.id)
-
-
-def status_file(out: Path, name: str) -> Path:
-    """Where the status of the scan with this id is."""
-    return out / FOLDER / f"{name}.json"
-
-
-def scan_requests(scans: Iterable[Scan], out: Path, config: Config, files_digest: str) -> list[ScanRequest]:
-    """The request for each scan; digests depend on the scan, the steps, files that they name, and package versions.
-
-    The seed counts only where it is used, and neither file names nor the split nor the slices count.
-    """
-    common = sha256_json([RECORD, steps(config), files_digest, versions()])
-    return [ScanRequest(scan, out, config, _digest(scan, common, config["seed"])) for scan in scans]
-
-
-def _digest(scan: Scan, common: str, seed: int) -> str:
-    fields = {key: True if isinstance(value, Path) else value for key, value in vars(scan).items() if key != "split"}
-    return sha256_json([common, fields, seed if scan.flair_like else None])
 
 
 def inputs(scan: Scan) -> list[Record]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from preprocessing.cohort import ledger
 from preprocessing.cohort.request import CohortRequest
+from preprocessing.cohort.scan_request import scan_requests
 from preprocessing.config import resolve
 from preprocessing.dataset.slice_arrays import expected_bytes
 from preprocessing.io.files import read_json
@@ -60,7 +61,7 @@ def plan(cohort: CohortRequest, out: Path) -> Plan:
     """
     config, digest = resolve(cohort.config, cohort.atlas)
     todo, measured, seconds, size = [], 0, 0.0, 0
-    for request in ledger.scan_requests(cohort.scans, out, config, digest):
+    for request in scan_requests(cohort.scans, out, config, digest):
         record = read_json(request.path)
         if reason := ledger.why(request, record, hashing=False):
             todo.append((request.scan, reason))

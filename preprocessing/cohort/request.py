@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from preprocessing.cohort import ledger
-from preprocessing.cohort.ledger import ScanRequest
+from preprocessing.cohort.scan_request import FOLDER, ScanRequest, status_file
 from preprocessing.config import Config, load_config
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.files import read_json, write_json
@@ -16,6 +15,7 @@ from preprocessing.moved import with_new_names
 from preprocessing.scan import Scan, check_scans
 
 NAME = "run.json"
+_FOLDERS = ("atlas", "reuse")
 _PATHS = frozenset(field.name for field in fields(Scan) if "Path" in str(field.type))
 
 
@@ -31,6 +31,7 @@ class CohortRequest:
         atlas: folder of the atlas; None: the one in the user's cache.
         executor: `processes` or `dask://HOST:PORT`.
         workers: processes.
+        reuse: another prepared data set, whose brain masks and registrations are used again where they fit.
     """
 
     name: str
@@ -40,12 +41,13 @@ class CohortRequest:
     atlas: Path | None = None
     executor: str = "processes"
     workers: int = 2
+    reuse: Path | None = None
 
 
 def cohort_request(
     scans: Sequence[Scan], name: str, config: str, options: dict[str, Any], atlas: Path | None = None, **where: Any
 ) -> CohortRequest:
-    """A cohort of `scans`; `options` are laid over the configuration, `where` is its `executor` and `workers`.
+    """A cohort of `scans`; `options` are laid over the configuration, `where` is its `executor`, `workers` and `reuse`.
 
     Raises:
         PreprocessingError: see `check_scans` and `load_config`.
@@ -64,7 +66,8 @@ def save_request(out: Path, cohort: CohortRequest, requests: Sequence[ScanReques
     rows = [
         {**vars(request.scan), **{key: str(path) for key, path in _paths(request.scan).items()}} for request in requests
     ]
-    content = {**vars(cohort), "atlas": cohort.atlas and str(cohort.atlas), "scans": rows}
+    folders = {key: getattr(cohort, key) and str(getattr(cohort, key)) for key in _FOLDERS}
+    content = {**vars(cohort), **folders, "scans": rows}
     write_json(_file(out), {**content, "requests": [request.digest for request in requests]})
 
 
@@ -78,7 +81,8 @@ def load_request(out: Path) -> CohortRequest:
     del content["requests"]
     content["config"] = with_new_names(content["config"])
     scans = tuple(_scan(row) for row in content["scans"])
-    return CohortRequest(**{**content, "scans": scans, "atlas": content["atlas"] and Path(content["atlas"])})
+    folders = {key: Path(content[key]) for key in _FOLDERS if content.get(key)}
+    return CohortRequest(**{**content, **folders, "scans": scans})
 
 
 def scan_states(out: Path) -> Iterator[tuple[str, str, str]]:
@@ -89,7 +93,7 @@ def scan_states(out: Path) -> Iterator[tuple[str, str, str]]:
     """
     content = _read(out)
     for scan, digest in zip(content["scans"], content["requests"], strict=True):
-        record = read_json(ledger.status_file(out, scan["id"]))
+        record = read_json(status_file(out, scan["id"]))
         if record is None or record.get("request") != digest:
             yield scan["id"], "waiting", ""
         else:
@@ -104,7 +108,7 @@ def _read(out: Path) -> dict[str, Any]:
 
 
 def _file(out: Path) -> Path:
-    return out / ledger.FOLDER / NAME
+    return out / FOLDER / NAME
 
 
 def _scan(row: dict[str, Any]) -> Scan:

@@ -10,17 +10,19 @@ from pathlib import Path
 from rich.markup import escape
 
 from preprocessing.cohort import ledger
-from preprocessing.cohort.ledger import Record, ScanRequest
+from preprocessing.cohort.ledger import Record
 from preprocessing.cohort.ratings import excluded as excluded_by
 from preprocessing.cohort.request import CohortRequest, cohort_request, save_request
+from preprocessing.cohort.scan_request import FOLDER, ScanRequest, scan_requests
+from preprocessing.cohort.steps import FOLDER as STEPS
 from preprocessing.cohort.task import process
-from preprocessing.config import Config, resolve
+from preprocessing.config import Config, named_files, resolve, steps
 from preprocessing.dataset.manifest import write_manifest
 from preprocessing.dataset.splits import assign
 from preprocessing.errors import PreprocessingError
 from preprocessing.executors import Executor, executor_named
 from preprocessing.executors.protocol import WORKER_DIED
-from preprocessing.io.files import locked, read_json, remove_temporaries, sha256_json
+from preprocessing.io.files import locked, read_json, remove_temporaries, sha256_file, sha256_json
 from preprocessing.progress import progress_bar
 from preprocessing.scan import Scan
 
@@ -57,6 +59,7 @@ def prepare(
     seed: int = 0,
     workers: int = 2,
     executor: str = "processes",
+    reuse: Path | None = None,
     progress: bool = True,
 ) -> Prepared:
     """Prepare `scans` in the folder `out`; a rerun does what is missing and tries again what failed.
@@ -73,6 +76,7 @@ def prepare(
         seed: of the split and of FLAIR-like contrasts.
         workers: processes; 0: this one.
         executor: `processes`, or `dask://HOST:PORT`.
+        reuse: another prepared data set, whose brain masks and registrations are used again where they fit.
         progress: show a progress bar on stderr.
 
     Raises:
@@ -80,7 +84,7 @@ def prepare(
             in `out`, or it cannot be written.
     """
     options = {"image_size": image_size, "slices": slices, "slice_step": slice_step, "seed": seed}
-    cohort = cohort_request(scans, name, config, options, atlas, executor=executor, workers=workers)
+    cohort = cohort_request(scans, name, config, options, atlas, executor=executor, workers=workers, reuse=reuse)
     return prepare_cohort(cohort, out, progress=progress)
 
 
@@ -94,8 +98,8 @@ def prepare_cohort(cohort: CohortRequest, out: Path, *, failed_only: bool = Fals
     config, atlas_digest = resolve(cohort.config, cohort.atlas)
     split = assign(cohort.scans, config["split"], config["seed"])
     excluded = excluded_by(out, {scan.id for scan in cohort.scans})
-    requests = ledger.scan_requests(cohort.scans, out, config, atlas_digest)
-    with locked(out / ledger.FOLDER / LOCK):
+    requests = scan_requests(cohort.scans, out, config, atlas_digest, _reused(cohort))
+    with locked(out / FOLDER / LOCK):
         remove_temporaries(out)
         save_request(out, cohort, requests)
         done, todo = _sort(requests, failed_only)
@@ -117,8 +121,15 @@ def prepare_cohort(cohort: CohortRequest, out: Path, *, failed_only: bool = Fals
     return Prepared(manifest, len(todo), len(done), waiting, reasons, left_out)
 
 
+def _reused(cohort: CohortRequest) -> Path | None:
+    if cohort.reuse is not None and not (cohort.reuse / STEPS).is_dir():
+        raise PreprocessingError(f"{cohort.reuse}: nothing to use again (no folder {STEPS}); give a prepared data set")
+    return cohort.reuse and cohort.reuse.absolute()
+
+
 def _config_digest(config: Config, atlas: str) -> str:
-    return sha256_json([{key: value for key, value in config.items() if key != "atlas"}, atlas])
+    files = map(sha256_file, named_files(steps(config)))
+    return sha256_json([{key: value for key, value in config.items() if key != "atlas"}, atlas, *files])
 
 
 def _sort(requests: Sequence[ScanRequest], failed_only: bool) -> tuple[list[Record], list[ScanRequest]]:

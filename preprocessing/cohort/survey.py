@@ -44,6 +44,7 @@ def find(
     modality: str | None = None,
     split: Path | None = None,
     out: Path | None = None,
+    archives: Sequence[Path] = (),
 ) -> list[Scan]:
     """The scans of one or several data sets, each in its folder, split by a file or not.
 
@@ -52,7 +53,7 @@ def find(
     Raises:
         PreprocessingError: see `survey` and `read_split`.
     """
-    scans, findings = survey(names, roots, modality)
+    scans, findings = survey(names, roots, modality, archives)
     for line in summary(findings):
         Console(stderr=True).print(line, soft_wrap=True, markup=False, highlight=False)
     scans = [replace(scan, flair_like=True) if flair_like and scan.modality == "T1" else scan for scan in scans]
@@ -63,7 +64,7 @@ def find(
 
 
 def survey(
-    names: Sequence[str], roots: Sequence[Path], modality: str | None = None
+    names: Sequence[str], roots: Sequence[Path], modality: str | None = None, archives: Sequence[Path] = ()
 ) -> tuple[list[Scan], list[Finding]]:
     """The scans of one or several data sets, each below its root, in one modality, and what is not as it should be.
 
@@ -77,7 +78,7 @@ def survey(
         raise PreprocessingError(f"{len(names)} --dataset and {len(roots)} --root; each data set needs one root")
     scans, findings = [], []
     for name, root in zip(names, roots, strict=True):
-        every = find_all(name, root)
+        every = find_all(name, root, archives)
         chosen = choose(every, root, modality)
         scans += chosen
         findings += [Finding(name, what, where) for what, where in _findings(name, root, every, chosen)]
@@ -108,7 +109,7 @@ def _findings(name: str, root: Path, every: Sequence[Scan], chosen: Sequence[Sca
     folder = root if root.is_dir() else root.parent
     for path in (path for scan in chosen for path in scan.inputs):
         if not path.exists():
-            yield "missing file", path.relative_to(folder).as_posix()
+            yield "missing file", (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
     yield from (("no complete label", scan.id) for scan in chosen if not scan.labelled)
     absent = {scan.id for scan in every} - {scan.id for scan in chosen}
     yield from ((f"no {chosen[0].modality}", scan_id) for scan_id in sorted(absent))

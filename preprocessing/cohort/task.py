@@ -6,8 +6,9 @@ import platform
 import time
 
 from preprocessing.cohort import ledger
-from preprocessing.cohort.ledger import Record, ScanRequest
-from preprocessing.config import build
+from preprocessing.cohort.ledger import Record
+from preprocessing.cohort.scan_request import ScanRequest
+from preprocessing.cohort.steps import run_steps
 from preprocessing.dataset import derivatives
 from preprocessing.dataset.pseudo_volume import slice_areas
 from preprocessing.errors import OutputError, PreprocessingError, reason
@@ -49,9 +50,9 @@ def _prepare(request: ScanRequest) -> Record:
     if missing:
         raise PreprocessingError(f"{missing[0]}: no such file")
     inputs = ledger.inputs(scan)
-    data = build(request.config, "steps")({"scan": scan})
-    outputs = derivatives.write(request.out, scan, data, request.config["atlas"]["space"])
     content = sha256_json([file["sha256"] for file in inputs])
+    data = run_steps(request, content)
+    outputs = derivatives.write(request.out, scan, data, request.config["atlas"]["space"])
     return {
         "state": "done",
         "key": sha256_json([request.digest, content]),

@@ -8,6 +8,7 @@ and a `LICENSE` where one is stated.
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,8 +58,13 @@ def find_scans(name: str, root: Path, modality: str | None = None) -> list[Scan]
     return choose(find_all(name, root), root, modality)
 
 
-def find_all(name: str, root: Path) -> list[Scan]:
+def find_all(name: str, root: Path, archives: Sequence[Path] = ()) -> list[Scan]:
     """The scans of the data set `name` below `root` in all modalities, by id.
+
+    Args:
+        name: of the data set.
+        root: its folder, or the table of own data.
+        archives: folders to which the paths of a table may lead; data sets without a table have none.
 
     Raises:
         PreprocessingError: unknown data set, no such folder, no scan, or what the adapter refuses.
@@ -66,7 +72,9 @@ def find_all(name: str, root: Path) -> list[Scan]:
     module = adapter(name)
     if not root.exists():
         raise PreprocessingError(f"{root}: no such folder")
-    found: list[Scan] = module.find_scans(root)
+    if archives and "archives" not in inspect.signature(module.find_scans).parameters:
+        raise PreprocessingError(f"--archive is for the paths in a table, and the data set {name!r} has no table")
+    found: list[Scan] = module.find_scans(root, archives) if archives else module.find_scans(root)
     if not found:
         raise PreprocessingError(f"{root}: no scan of the data set {name!r} found")
     return sorted(found, key=lambda scan: scan.id)

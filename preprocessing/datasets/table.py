@@ -1,7 +1,9 @@
 """Own data: a folder with `scans.csv`, or a CSV file; its columns are the fields of `Scan`.
 
-`id`, `image` and `healthy` are needed; the default subject is the id, the default modality FLAIR, a scan with a label
-file counts as labelled. Paths are relative to the folder of the table and may not leave it.
+`id`, `image` and `healthy` are needed. `healthy` is `yes`, `no` or, where nobody knows, `unknown`: such a scan counts
+as unlabelled, it is neither trained on nor measured. The default subject is the id, the default modality FLAIR, and a
+scan with a label file counts as labelled. Paths are relative to the folder of the table and may not leave it, unless
+they lead to one of the folders that the caller names as archives; then absolute paths and links are allowed.
 """
 
 from __future__ import annotations
@@ -23,11 +25,16 @@ COLUMNS = tuple(field.name for field in fields(Scan))
 REQUIRED = ("id", "image", "healthy")
 _PATHS = ("image", "lesion", "brain")
 _FLAGS = ("healthy", "stripped", "labelled", "flair_like", "simulated")
+UNKNOWN = "unknown"  # of `healthy`
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def find_scans(root: Path) -> list[Scan]:
+def find_scans(root: Path, archives: Sequence[Path] = ()) -> list[Scan]:
     """The scans of the table.
+
+    Args:
+        root: the table, or a folder with `scans.csv`.
+        archives: folders outside that of the table, to which absolute paths and links of the table may lead.
 
     Raises:
         PreprocessingError: no table, an unknown or missing column, a value or path that breaks its rule.
@@ -42,7 +49,7 @@ def find_scans(root: Path) -> list[Scan]:
             raise PreprocessingError(f"{table}: unknown column {unknown[0]!r}; available: {', '.join(COLUMNS)}")
         if missing := [name for name in REQUIRED if name not in found]:
             raise PreprocessingError(f"{table}: column {missing[0]!r} is missing; needed: {', '.join(REQUIRED)}")
-        return [_scan(f"{table}, line {line}", table.parent, row) for line, row in enumerate(reader, 2)]
+        return [_scan(f"{table}, line {line}", table.parent, row, archives) for line, row in enumerate(reader, 2)]
 
 
 def write_table(scans: Sequence[Scan], path: Path, root: Path) -> None:
@@ -63,16 +70,14 @@ def write_table(scans: Sequence[Scan], path: Path, root: Path) -> None:
     write_bytes(path, stream.getvalue().encode())
 
 
-def _scan(where: str, folder: Path, row: dict[str, Any]) -> Scan:
+def _scan(where: str, folder: Path, row: dict[str, Any], archives: Sequence[Path]) -> Scan:
     values: dict[str, Any] = {key: value.strip() for key, value in row.items() if key and value and value.strip()}
     if missing := [name for name in REQUIRED if name not in values]:
         raise PreprocessingError(f"{where}: no value for {missing[0]!r}")
     for key in set(_FLAGS) & set(values):
-        if values[key].lower() not in _TRUTH:
-            raise PreprocessingError(f"{where}: {key} {values[key]!r}; it must be one of {', '.join(_TRUTH)}")
-        values[key] = _TRUTH[values[key].lower()]
+        values[key] = _flag(where, key, values[key])
     for key in set(_PATHS) & set(values):
-        values[key] = folder / _relative(folder / values[key], folder)
+        values[key] = _located(folder / values[key], folder, archives)
     name = values["id"] if values["id"].startswith("sub-") else bids_id(values["id"])
     labelled = values["healthy"] or "lesion" in values
     defaults: dict[str, Any] = {"subject": name.split("_")[0], "modality": "FLAIR", "labelled": labelled}
@@ -80,6 +85,23 @@ def _scan(where: str, folder: Path, row: dict[str, Any]) -> Scan:
         return Scan(**(defaults | values | {"id": name}))
     except PreprocessingError as error:
         raise PreprocessingError(f"{where}: {error}") from error
+
+
+def _flag(where: str, key: str, text: str) -> bool:
+    allowed = {**_TRUTH, UNKNOWN: False} if key == "healthy" else _TRUTH
+    if text.lower() not in allowed:
+        raise PreprocessingError(f"{where}: {key} {text!r}; it must be one of {', '.join(allowed)}")
+    return allowed[text.lower()]
+
+
+def _located(path: Path, folder: Path, archives: Sequence[Path]) -> Path:
+    real = path.resolve()
+    if any(real.is_relative_to(archive.resolve()) for archive in archives):
+        return real
+    try:
+        return folder / _relative(path, folder)
+    except PreprocessingError as error:
+        raise PreprocessingError(f"{error}, unless below a folder given by --archive") from error
 
 
 def _relative(path: Path, root: Path) -> Path:

@@ -48,13 +48,23 @@ class CorrectBiasd(Transform):
         self.options = {"spline_param": knots_mm, "convergence": {"iters": list(iterations), "tol": tolerance}}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        return self.apply(data, self.measure(data))
+
+    def measure(self, data: Mapping[Hashable, Any]) -> dict[str, Any]:
+        """The costly part: `logarithm` of the field on a coarse grid [x, y, z], and the grid's `affine`."""
         image, brain = Volume.of(data["image"]), Volume.of(data["brain"])
-        inside = brain.array > 0
-        zero = min(0.0, float(image.array[inside].min()))
+        shifted = Volume(image.array - _zero(image, brain), image.affine)
         try:
-            field = bias_field(Volume(image.array - zero, image.affine), brain, self.spacing_mm, self.options)
+            coarse = coarse_logarithm(shifted, brain, self.spacing_mm, self.options)
         except RuntimeError as error:
             raise PreprocessingError(f"{_path(data)}: N4 failed ({' '.join(str(error).split())})") from error
+        return {"logarithm": coarse.array, "affine": coarse.affine}
+
+    def apply(self, data: Mapping[Hashable, Any], found: Mapping[str, Any]) -> dict[Hashable, Any]:
+        """`data` with the image corrected by the field that `measure` found."""
+        image, brain = Volume.of(data["image"]), Volume.of(data["brain"])
+        inside, zero = brain.array > 0, _zero(image, brain)
+        field = field_at(image, inside, Volume(found["logarithm"], found["affine"]))
         low, high = np.percentile(field[inside], (1, 99))
         corrected = ((image.array - zero) / field + zero).astype(np.float32)
         tensor = MetaTensor(torch.from_numpy(corrected)[None], affine=data["image"].affine)
@@ -62,16 +72,16 @@ class CorrectBiasd(Transform):
         return {**data, key: tensor, "checks": {**data.get("checks", {}), "bias": round(float(high / low), 4)}}
 
 
-def bias_field(image: Volume, brain: Volume, spacing: float, options: Mapping[str, Any]) -> np.ndarray:
-    """The field b [X, Y, Z] > 0 of `image` ≥ 0, with geometric mean 1 in the brain.
+def coarse_logarithm(image: Volume, brain: Volume, spacing: float, options: Mapping[str, Any]) -> Volume:
+    """The logarithm of the field of `image` ≥ 0 by N4, on a coarse grid.
 
     Args:
-        image, brain: on one grid; brain > 0 counts.
+        image: [X, Y, Z].
+        brain: on the same grid; > 0 counts.
         spacing: in mm, of the grid that N4 works on.
         options: of `ants.n4_bias_field_correction`.
     """
-    inside = brain.array > 0
-    coarse, mask = coarse_copy(image, inside, spacing)
+    coarse, mask = coarse_copy(image, brain.array > 0, spacing)
     field = load_ants().n4_bias_field_correction(
         ants_image(coarse),
         mask=ants_image(Volume(mask.astype(np.float32), coarse.affine)),
@@ -79,8 +89,19 @@ def bias_field(image: Volume, brain: Volume, spacing: float, options: Mapping[st
         return_bias_field=True,
         **options,
     )
+    return Volume(np.log(field.numpy()), coarse.affine)
+
+
+def field_at(image: Volume, inside: np.ndarray, coarse: Volume) -> np.ndarray:
+    """The field b [X, Y, Z] > 0 on the grid of `image`, with geometric mean 1 in the brain.
+
+    Args:
+        image: gives the grid.
+        inside: brain mask [X, Y, Z], boolean.
+        coarse: from `coarse_logarithm`.
+    """
     matrix = np.linalg.inv(coarse.affine) @ image.affine
-    logarithm = resample(np.log(field.numpy()), matrix, image.array.shape, mode="nearest")
+    logarithm = resample(coarse.array, matrix, image.array.shape, mode="nearest")
     return np.exp(logarithm - logarithm[inside].mean())
 
 
@@ -101,6 +122,10 @@ def coarse_copy(image: Volume, inside: np.ndarray, spacing: float) -> tuple[Volu
     )
     mask = weight >= 0.5
     return Volume(np.where(mask, value / np.maximum(weight, 0.5), 0).astype(np.float32), grid), mask
+
+
+def _zero(image: Volume, brain: Volume) -> float:
+    return min(0.0, float(image.array[brain.array > 0].min()))
 
 
 def _path(data: Mapping[Hashable, Any]) -> Path:

@@ -88,6 +88,10 @@ class RegisterToAtlasd(Transform):
         self.scale = scale
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        return self.apply(data, self.measure(data))
+
+    def measure(self, data: Mapping[Hashable, Any]) -> dict[str, Any]:
+        """The costly part: `transform` [4, 4] and its `checks`."""
         scan, brain = data["scan"], Volume.of(data["brain"])
         image = Volume.of(data.get("corrected", data["image"]))
         atlas = Path(str(self.atlas.get(scan.modality) or self.atlas["other"]))
@@ -106,8 +110,12 @@ class RegisterToAtlasd(Transform):
             raise PreprocessingError(turned)
         checks |= {"partial": float(not whole), "mutual_information_start": round(similarity(fixed, moving, start), 4)}
         checks |= self._information(scan.image, fixed, moving, transform)
+        return {"transform": transform, "checks": checks}
+
+    def apply(self, data: Mapping[Hashable, Any], found: Mapping[str, Any]) -> dict[Hashable, Any]:
+        """`data` with the transform that `measure` found."""
         rest = {key: value for key, value in data.items() if key != "corrected"}
-        return {**rest, "transform": transform, "checks": {**data.get("checks", {}), **checks}}
+        return {**rest, "transform": found["transform"], "checks": {**data.get("checks", {}), **found["checks"]}}
 
     def _start(self, path: Path, fixed: Volume, moving: Volume) -> tuple[np.ndarray, str | None]:
         """The best start near the header's orientation, and what speaks against that orientation."""

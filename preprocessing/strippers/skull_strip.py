@@ -54,6 +54,10 @@ class SkullStripd(Transform):
         self.stripped_if = stripped_if
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        return self.apply(data, self.measure(data))
+
+    def measure(self, data: Mapping[Hashable, Any]) -> dict[str, Any]:
+        """The costly part: `mask` [X, Y, Z], boolean, and its `checks`."""
         scan, given = data["scan"], data.get("brain")
         image, affine = data["image"][0].numpy(), np.asarray(data["image"].affine, dtype=np.float64)
         stripped = scan.stripped or self._tells(image, affine)
@@ -63,9 +67,13 @@ class SkullStripd(Transform):
         except PreprocessingError as error:
             raise PreprocessingError(f"{scan.image}: {error}") from error
         checks = self._check(scan.image, mask, abs(np.linalg.det(affine[:3, :3])))
-        checks = {**data.get("checks", {}), **checks, "stripped_input": float(stripped)}
-        brain = MetaTensor(torch.from_numpy(mask.astype(np.float32))[None], affine=data["image"].affine)
-        return {**data, "brain": brain, "checks": checks}
+        return {"mask": mask, "checks": {**checks, "stripped_input": float(stripped)}}
+
+    def apply(self, data: Mapping[Hashable, Any], found: Mapping[str, Any]) -> dict[Hashable, Any]:
+        """`data` with the mask that `measure` found."""
+        mask = np.asarray(found["mask"], dtype=np.float32)
+        brain = MetaTensor(torch.from_numpy(mask)[None], affine=data["image"].affine)
+        return {**data, "brain": brain, "checks": {**data.get("checks", {}), **found["checks"]}}
 
     def _tells(self, image: np.ndarray, affine: np.ndarray) -> bool:
         if self.stripped_if is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from preprocessing.config import available, build, load_config, named_files, resolve, steps
+from preprocessing.config import available, build, load_config, named_files, resolve, step_digests, steps
 from preprocessing.errors import PreprocessingError
 from preprocessing.space.atlas import Atlas
 from preprocessing.versions import versions
@@ -72,7 +72,7 @@ def test_files_that_the_steps_name_count_by_their_content(
     digests = set()
     for content in (b"one", b"other"):
         reference.write_bytes(content)
-        assert named_files(load_config(str(path), {})) == [reference]
-        digests.add(resolve(load_config(str(path), {}), None)[1])
+        assert named_files(steps(load_config(str(path), {}))) == [reference]
+        digests.add(step_digests(load_config(str(path), {}), "atlas")[-1])
     assert len(digests) == 2
-    assert named_files(load_config("base", {})) == []
+    assert named_files(steps(load_config("base", {}))) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from preprocessing.cohort.survey import Finding, survey
-from preprocessing.datasets import available, find_scans
+from preprocessing.datasets import available, find_all, find_scans
 from preprocessing.datasets.table import write_table
 from preprocessing.errors import PreprocessingError
 from preprocessing.scan import Scan
@@ -314,6 +314,29 @@ def test_table_defaults_and_paths(tmp_path: Path) -> None:
 def test_table_unlabelled_lesion_scan(tmp_path: Path) -> None:
     (scan,) = find_scans("table", table(tmp_path, "id,image,healthy\na,a.nii,no\n"))
     assert (scan.healthy, scan.labelled) == (False, False)
+
+
+def test_table_scan_of_a_patient_whose_state_nobody_knows(tmp_path: Path) -> None:
+    (scan,) = find_scans("table", table(tmp_path, "id,image,healthy\na,a.nii,Unknown\n"))
+    assert (scan.healthy, scan.labelled, scan.lesion) == (False, False, None)
+
+
+def test_table_leads_to_an_archive_where_the_caller_says_so(tmp_path: Path) -> None:
+    archive, folder = tmp_path / "archive", tmp_path / "study"
+    folder.mkdir()
+    touch(archive / "2026", "a.nii", "b.nii")
+    (folder / "link.nii").symlink_to(archive / "2026" / "b.nii")
+    text = f"id,image,healthy\na,{archive}/2026/a.nii,yes\nb,link.nii,unknown\n"
+    first, second = find_all("table", table(folder, text), [tmp_path / "another", archive])
+    assert (first.image, second.image) == (archive / "2026" / "a.nii", archive / "2026" / "b.nii")
+    for allowed in ([], [archive / "2025"]):
+        with pytest.raises(PreprocessingError, match=r"outside the folder .* given by --archive"):
+            find_all("table", folder, allowed)
+    table(folder, f"id,image,healthy\na,{archive}/../secret.nii,yes\n")
+    with pytest.raises(PreprocessingError, match="outside the folder"):
+        find_all("table", folder, [archive])
+    with pytest.raises(PreprocessingError, match="--archive is for the paths in a table, and the data set 'ixi'"):
+        find_all("ixi", folder, [archive])
 
 
 @pytest.mark.parametrize(

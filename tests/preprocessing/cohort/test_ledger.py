@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from preprocessing.cohort import ledger
+from preprocessing.cohort.scan_request import ScanRequest, scan_requests
 from preprocessing.config import load_config
 from preprocessing.io.files import read_json
 from preprocessing.scan import Scan
@@ -25,13 +26,13 @@ def scan(tmp_path: Path) -> Scan:
     return Scan("sub-a", "sub-a", "T1", tmp_path / "image", lesion=tmp_path / "label")
 
 
-def ask(scan: Scan, out: Path, atlas: str = "atlas", **changes: Any) -> ledger.ScanRequest:
-    (request,) = ledger.scan_requests([scan], out, {**load_config("base", {}), **changes}, atlas)
+def ask(scan: Scan, out: Path, atlas: str = "atlas", **changes: Any) -> ScanRequest:
+    (request,) = scan_requests([scan], out, {**load_config("base", {}), **changes}, atlas)
     return request
 
 
 @pytest.fixture
-def done(scan: Scan, tmp_path: Path) -> ledger.ScanRequest:
+def done(scan: Scan, tmp_path: Path) -> ScanRequest:
     request = ask(scan, tmp_path / "out")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "volume").write_text("volume")
@@ -41,7 +42,7 @@ def done(scan: Scan, tmp_path: Path) -> ledger.ScanRequest:
     return request
 
 
-def why(request: ledger.ScanRequest, hashing: bool = True) -> str | None:
+def why(request: ScanRequest, hashing: bool = True) -> str | None:
     return ledger.why(request, read_json(request.path), hashing=hashing)
 
 
@@ -64,12 +65,12 @@ CHANGES: list[tuple[Change, str | None]] = [
 
 
 @pytest.mark.parametrize(("change", "reason"), CHANGES)
-def test_files_decide(done: ledger.ScanRequest, change: Change, reason: str | None) -> None:
+def test_files_decide(done: ScanRequest, change: Change, reason: str | None) -> None:
     change(done.scan, done.out)
     assert why(done) == reason
 
 
-def test_what_is_asked_decides(done: ledger.ScanRequest) -> None:
+def test_what_is_asked_decides(done: ScanRequest) -> None:
     other = "other configuration, versions or facts about the scan"
     scan, out = done.scan, done.out
     assert why(ask(scan, out, atlas="another")) == other
@@ -81,14 +82,14 @@ def test_what_is_asked_decides(done: ledger.ScanRequest) -> None:
     assert ask(liked, out).digest != ask(liked, out, seed=1).digest
 
 
-def test_without_hashing_no_input_is_read(done: ledger.ScanRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hashing_no_input_is_read(done: ScanRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("preprocessing.cohort.ledger.sha256_file", lambda path: pytest.fail(f"{path} was read"))
     assert why(done, hashing=False) is None
     done.scan.image.touch()
     assert why(done, hashing=False) == "input changed or touched"
 
 
-def test_times_of_moved_files_are_noted_once(done: ledger.ScanRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_of_moved_files_are_noted_once(done: ScanRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     done.scan.image.touch()
     record = read_json(done.path)
     assert record is not None and why(done) is None

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from synthetic_brain import HeadWriter, rigid
 
-from preprocessing.cohort import ledger
+from preprocessing.cohort.scan_request import FOLDER
 from preprocessing.datasets.table import write_table
 from preprocessing.space.atlas import Atlas
 
@@ -35,7 +35,7 @@ def start(*arguments: object) -> subprocess.Popen[bytes]:
 
 def done(out: Path) -> dict[str, int]:
     """Scans that are done, each with the inode of its status file: another one if it ran again."""
-    paths = (out / ledger.FOLDER).glob("sub-*.json")
+    paths = (out / FOLDER).glob("sub-*.json")
     return {path.stem: path.stat().st_ino for path in paths if json.loads(path.read_text())["state"] == "done"}
 
 
@@ -50,7 +50,7 @@ def wait_until_done(process: subprocess.Popen[bytes], out: Path, count: int, sec
 
 def contents(folder: Path) -> dict[Path, bytes]:
     """Every file but the ledger, whose times differ."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.parent.name != ledger.FOLDER]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.parent.name != FOLDER]
     return {path.relative_to(folder): path.read_bytes() for path in files}
 
 

@@ -13,6 +13,7 @@ from preprocessing.cohort import ledger
 from preprocessing.cohort.plan import ASSUMED_SECONDS, plan
 from preprocessing.cohort.request import CohortRequest, cohort_request, load_request, save_request, scan_states
 from preprocessing.cohort.run import LOCK, prepare_cohort
+from preprocessing.cohort.scan_request import FOLDER, scan_requests
 from preprocessing.errors import OutputError, PreprocessingError
 from preprocessing.io.files import locked, sha256_file
 from preprocessing.space.atlas import Atlas
@@ -36,7 +37,7 @@ def finish(out: Path) -> dict[str, str]:
 
 
 def test_a_folder_remembers_everything_that_was_asked(batch: CohortRequest, tmp_path: Path) -> None:
-    save_request(tmp_path, batch, ledger.scan_requests(batch.scans, tmp_path, batch.config, "atlas"))
+    save_request(tmp_path, batch, scan_requests(batch.scans, tmp_path, batch.config, "atlas"))
     assert load_request(tmp_path) == batch
 
 
@@ -73,13 +74,13 @@ def test_rerun_of_the_failed_with_nothing_done_says_so(batch: CohortRequest, tmp
 
 def test_another_configuration_makes_every_scan_wait(batch: CohortRequest, tmp_path: Path) -> None:
     prepare_cohort(batch, tmp_path, progress=False)
-    save_request(tmp_path, batch, ledger.scan_requests(batch.scans, tmp_path, batch.config, "another atlas"))
+    save_request(tmp_path, batch, scan_requests(batch.scans, tmp_path, batch.config, "another atlas"))
     assert set(finish(tmp_path).values()) == {"waiting"}
 
 
 def test_a_second_run_is_refused_while_one_is_at_work(batch: CohortRequest, tmp_path: Path) -> None:
     refusal = r"ledger/lock: process \d+ on .* is at work there; wait for it"
-    with locked(tmp_path / ledger.FOLDER / LOCK), pytest.raises(PreprocessingError, match=refusal):
+    with locked(tmp_path / FOLDER / LOCK), pytest.raises(PreprocessingError, match=refusal):
         prepare_cohort(batch, tmp_path, progress=False)
     assert list(tmp_path.glob("sub-*")) == []
 

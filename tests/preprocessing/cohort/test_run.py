@@ -17,6 +17,7 @@ from synthetic_brain import HeadWriter, rigid
 
 from preprocessing.cohort import ledger, task
 from preprocessing.cohort.run import Prepared, prepare
+from preprocessing.cohort.scan_request import FOLDER, ScanRequest
 from preprocessing.errors import PreprocessingError
 from preprocessing.scan import Scan
 from preprocessing.space.atlas import Atlas
@@ -48,7 +49,7 @@ def cohort(head: HeadWriter) -> list[Scan]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file but the ledger, whose times differ."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.parent.name != ledger.FOLDER]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.parent.name != FOLDER]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -240,7 +241,7 @@ def test_killed_between_scans_a_rerun_gives_the_same_bytes(
     whole = prepare_here(cohort, tmp_path / "whole")
     ran = []
 
-    def process_two(request: ledger.ScanRequest) -> ledger.Record:
+    def process_two(request: ScanRequest) -> ledger.Record:
         if len(ran) == 2:
             (request.out / request.scan.id / "anat").mkdir(parents=True)
             (request.out / request.scan.id / "anat" / ".tmp-half.nii.gz").touch()

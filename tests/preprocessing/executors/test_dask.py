@@ -12,9 +12,9 @@ import pytest
 from synthetic_brain import HeadWriter, rigid
 from test_processes import die_at_three, die_once, square, threads
 
-from preprocessing.cohort import ledger
 from preprocessing.cohort.request import cohort_request
 from preprocessing.cohort.run import prepare_cohort
+from preprocessing.cohort.scan_request import FOLDER
 from preprocessing.errors import PreprocessingError
 from preprocessing.executors import executor_named
 from preprocessing.executors.dask import DaskWorkers
@@ -110,6 +110,6 @@ def test_dask_and_processes_give_the_same_bytes(
         out = tmp_path / executor[:4]
         batch = cohort_request(scans, "same", str(quick_config), {}, coarse_atlas.folder, executor=executor, workers=2)
         prepare_cohort(batch, out, progress=False)
-        files = [path for path in out.rglob("*") if path.is_file() and path.parent.name != ledger.FOLDER]
+        files = [path for path in out.rglob("*") if path.is_file() and path.parent.name != FOLDER]
         found.append({path.relative_to(out): path.read_bytes() for path in files})
     assert found[0] == found[1] and len(found[0]) > 20
