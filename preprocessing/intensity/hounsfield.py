@@ -115,7 +115,8 @@ class ScaleIntensityWindowd(Transform):
     `x' = clip((x − level) / width + ½, floor, 1)`: the window of a radiologist. Checks as in `into_unit_range`.
 
     Args:
-        level, width: centre and width of the window in HU.
+        level: centre of the window in HU.
+        width: of the window in HU.
         floor: smallest value of a brain voxel.
         clipped: largest share of brain voxels at 1, and also at the floor.
 

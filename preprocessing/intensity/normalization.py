@@ -21,7 +21,8 @@ class ScaleIntensityRobustd(Transform):
     floor keeps brain voxels apart from the background. Checks as in `into_unit_range`.
 
     Args:
-        low, high: percentiles in [0, 100].
+        low: percentile of the brain, in [0, 100], that becomes 0.
+        high: percentile of the brain, in [0, 100], that becomes `high_value`.
         high_value: the value of the upper percentile.
         floor: smallest value of a brain voxel.
         clipped: largest share of brain voxels at 1.
@@ -87,7 +88,8 @@ class NormalizeInBraind(Transform):
     back. Checks as in `into_unit_range`.
 
     Args:
-        z_low, z_high: the z-scores that become 0 and 1.
+        z_low: the z-score that becomes 0.
+        z_high: the z-score that becomes 1.
         floor: smallest value of a brain voxel.
         clipped: largest share of brain voxels at 1, and also at the floor.
 
@@ -128,7 +130,8 @@ def into_unit_range(
         data: with `scan`, `image`, `brain`.
         scaled: [X, Y, Z], what should lie in [0, 1] inside the brain.
         floor: smallest value of a brain voxel, above 0, so that the brain is what is positive.
-        clipped, floored: largest shares.
+        clipped: largest share of brain voxels at 1.
+        floored: largest share of brain voxels at the floor.
 
     Raises:
         PreprocessingError: too many voxels are clipped.

@@ -85,7 +85,8 @@ def write_cohort(
 
     Args:
         out: a new or empty folder, or one that this function began.
-        healthy, lesion: subjects of either group.
+        healthy: number of subjects without lesions.
+        lesion: number of subjects with lesions.
         seed: 0 or more.
         workers: processes; 0: this process.
         progress: show a progress bar on stderr.

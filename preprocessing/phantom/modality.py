@@ -32,7 +32,9 @@ class Modality:
 
     Args:
         suffix: of BIDS file names.
-        heads, lesions, differs: what the README calls the scans and their lesions, and in what subjects differ.
+        heads: what the README calls the scans.
+        lesions: what the README calls their lesions.
+        differs: in what subjects differ, for the README.
         margin: mm beyond the head's box that the scanner sees along each axis.
         paint: anatomy, (seed, group, index), with lesions or not, random numbers → Painting.
         draw_scanner: seed, group, index, edges of the field of view [3] in mm → Scanner.

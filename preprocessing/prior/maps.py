@@ -26,7 +26,13 @@ LOCK = "lock"
 
 @dataclass(frozen=True)
 class Prior:
-    """mean, variance: [W, H, S, 4], the classes last; grid: the atlas grid that the slices come from."""
+    """Where tissue is in a cohort.
+
+    Args:
+        mean: [W, H, S, 4] in [0, 1], the classes last.
+        variance: [W, H, S, 4], of the population.
+        grid: the atlas grid that the slices come from.
+    """
 
     mean: np.ndarray
     variance: np.ndarray

@@ -29,7 +29,8 @@ class PictureHeadd(Transform):
         mask: brain mask of the atlas, whose grid is used.
         stride: voxels of the atlas.
         margin_mm: what is shown around the brain.
-        low, high: percentiles in [0, 100].
+        low: percentile of the brain, in [0, 100], that becomes grey level 20.
+        high: percentile of the brain, in [0, 100], that becomes grey level 200.
     """
 
     def __init__(self, mask: str, stride: int, margin_mm: float, low: float, high: float) -> None:

@@ -44,7 +44,8 @@ def best_start(
     """The 4×4 rotation about the joined centres of mass (fixed mm → moving mm) with the largest mutual information.
 
     Args:
-        fixed, moving: brains in [0, 1].
+        fixed: image in [0, 1] whose millimetres are mapped.
+        moving: image in [0, 1] to which they are mapped.
         angles: degrees, tried about each of the three axes.
         turns: rotations [3, 3] of the scan's axes that go before; none by default.
     """

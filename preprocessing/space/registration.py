@@ -38,8 +38,11 @@ class RegisterToAtlasd(Transform):
         mask: brain mask of the atlas.
         kind: `affine` or `rigid`.
         angles: degrees.
-        spacing_mm, coarse_mm: of the images that ANTs and the search for the start see.
-        iterations, shrink, smoothing: a value a level, coarse to fine, as in antsRegistration.
+        spacing_mm: voxel size of the images that ANTs sees.
+        coarse_mm: voxel size of the images that the search for the start sees.
+        iterations: at most, one value for each level, coarse to fine, as in antsRegistration.
+        shrink: factors of the levels.
+        smoothing: standard deviations of the levels, in voxels.
         sampling: share of voxels drawn for the metric.
         turned: largest mutual information of the best turned start, in units of that of the best upright start.
         information: smallest mutual information in nats of atlas and scan inside both brains.

@@ -28,7 +28,8 @@ class AtlasMask:
         head: T1 with skull of the atlas.
         mask: brain mask of the atlas.
         angles: degrees about each axis, from which the search starts.
-        spacing_mm, coarse_mm: of the images that ANTs and the search for the start see.
+        spacing_mm: voxel size of the images that ANTs sees.
+        coarse_mm: voxel size of the images that the search for the start sees.
         margin_mm: around the atlas brain, of what counts.
     """
 
