@@ -117,7 +117,7 @@ def test_complete_subjects_are_not_written_again(cohort: Path, tissues: Path, mo
     def refuse(*_: object) -> None:
         raise AssertionError("simulated again")
 
-    monkeypatch.setattr("preprocessing.phantom.cohort.simulate", refuse)
+    monkeypatch.setattr("preprocessing.phantom.subject_files.simulate", refuse)
     before = digests(cohort)
     write_cohort(cohort, healthy=2, lesion=3, seed=5, workers=0, progress=False, tissues=tissues)
     assert digests(cohort) == before

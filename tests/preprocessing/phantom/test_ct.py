@@ -16,12 +16,12 @@ from preprocessing.datasets import find_scans
 from preprocessing.errors import PreprocessingError
 from preprocessing.phantom import write_cohort
 from preprocessing.phantom.anatomy import Anatomy
-from preprocessing.phantom.cohort import MODALITIES
 from preprocessing.phantom.ct import draw_ct_scanner
 from preprocessing.phantom.haemorrhage import DENSITIES, PLAN, SHAPES, draw_haemorrhage, oedema
 from preprocessing.phantom.hounsfield import AIR, cranial_depth, healthy_signal
 from preprocessing.phantom.lesions import Lesions
 from preprocessing.phantom.subject import Subject, simulate
+from preprocessing.phantom.subject_files import MODALITIES
 
 CT = MODALITIES["ct"]
 
