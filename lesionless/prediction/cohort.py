@@ -15,7 +15,7 @@ from lesionless.prediction.task import Job, Order, opened, predict_scan
 from pipeline.errors import PipelineError
 from pipeline.predict import outputs
 from pipeline.predict.lesions import COLUMNS
-from preprocessing.cohort import ledger
+from preprocessing.cohort.scan_request import FOLDER
 from preprocessing.executors import executor_named
 from preprocessing.executors.protocol import WORKER_DIED
 from preprocessing.io.files import locked, read_json, remove_temporaries, write_json
@@ -53,10 +53,10 @@ def predict_cohort(
     model.threshold(order.threshold, model.cell(order.cell))
     requests = preparation.requests([source.scan for source in sources], order.prepared)
     jobs = [Job(order, source, request) for source, request in zip(sources, requests, strict=True)]
-    with locked(order.out / ledger.FOLDER / LOCK):
+    with locked(order.out / FOLDER / LOCK):
         _claim(order.out, model.digest, model.facts["title"])
         remove_temporaries(order.out)
-        (order.prepared / ledger.FOLDER).mkdir(parents=True, exist_ok=True)
+        (order.prepared / FOLDER).mkdir(parents=True, exist_ok=True)
         records = sorted(_run(jobs, workers, executor, progress), key=worst_first)
         _write_tables(order.out, records)
         simulated = all(source.scan.simulated for source in sources)
@@ -82,10 +82,10 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _claim(out: Path, digest: str, title: str) -> None:
-    asked = read_json(out / ledger.FOLDER / ASKED)
+    asked = read_json(out / FOLDER / ASKED)
     if asked is not None and asked["model"] != digest:
         raise PipelineError(f"'{out}' holds predictions of another model ({asked['title']}): choose another --out")
-    write_json(out / ledger.FOLDER / ASKED, {"model": digest, "title": title})
+    write_json(out / FOLDER / ASKED, {"model": digest, "title": title})
 
 
 def _run(jobs: Sequence[Job], workers: int, executor: str, progress: bool) -> Iterator[dict[str, Any]]:

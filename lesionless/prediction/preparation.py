@@ -15,11 +15,12 @@ from pipeline.predict.calibration import KnownScan
 from pipeline.predict.volume import Slices
 from preprocessing.cohort import ledger
 from preprocessing.cohort.request import load_request
-from preprocessing.config import Config, build, named_files, resolve
+from preprocessing.cohort.scan_request import ScanRequest, scan_requests, status_file
+from preprocessing.config import Config, build, named_files, resolve, steps
 from preprocessing.dataset.manifest import read_manifest
 from preprocessing.dataset.pseudo_volume import ALL, grid_affine, slice_areas
 from preprocessing.errors import PreprocessingError
-from preprocessing.io.files import read_json, sha256_json
+from preprocessing.io.files import read_json, sha256_file, sha256_json
 from preprocessing.moved import with_new_names
 from preprocessing.scan import Scan
 from preprocessing.space.grid import load_grid
@@ -34,11 +35,13 @@ class Preparation:
     """How scans are prepared: the configuration with the paths of this machine, all slices, and its digests.
 
     Args:
-        config: resolved. files: SHA-256 of the atlas and of the files that the steps name. sha256: of all that decides.
+        config: resolved.
+        atlas: SHA-256 of the atlas.
+        sha256: of all that decides, the files that the steps name among them.
     """
 
     config: Config
-    files: str
+    atlas: str
     sha256: str
 
     def slices(self, folder: Path, paths: dict[str, str]) -> Slices:
@@ -53,9 +56,9 @@ class Preparation:
         lesion = found["lesion"] > 0 if "lesion" in found else None
         return Slices(found["image"], found["brain"] > 0, affine, lesion)
 
-    def requests(self, scans: Sequence[Scan], out: Path) -> list[ledger.ScanRequest]:
+    def requests(self, scans: Sequence[Scan], out: Path) -> list[ScanRequest]:
         """The request of each scan for the folder `out` of prepared scans."""
-        return ledger.scan_requests(scans, out, self.config, self.files)
+        return scan_requests(scans, out, self.config, self.atlas)
 
     def checks(self, record: ledger.Record) -> dict[str, float]:
         """Those checks of a scan that have a limit on the page of a data set."""
@@ -72,7 +75,7 @@ def of_dataset(dataset: Path, atlas: Path | None = None) -> tuple[Preparation, d
         PreprocessingError: nothing was prepared there.
     """
     batch, manifest = load_request(dataset), read_manifest(dataset)
-    files = {path.name: path for path in named_files(batch.config)}
+    files = {path.name: path for path in named_files(steps(batch.config))}
     config = _renamed(batch.config, {str(path): _mark(name) for name, path in files.items()})
     found = _prepare(batch.config, config, atlas or batch.atlas)
     document = {
@@ -105,15 +108,16 @@ def known_scans(dataset: Path, preparation: Preparation, split: str) -> Iterator
     for item in read_manifest(dataset)["items"]:
         if item["split"] != split or not item["labelled"]:
             continue
-        record = read_json(ledger.status_file(dataset, item["id"])) or {"checks": {}}
+        record = read_json(status_file(dataset, item["id"])) or {"checks": {}}
         slices = preparation.slices(dataset, {key: item[key] for key in VOLUMES if item[key]})
         yield KnownScan(item["subject"], slices, preparation.checks(record))
 
 
 def _prepare(config: Config, named: Config, atlas: Path | None) -> Preparation:
-    resolved, files = resolve({**config, "slices": ALL}, atlas)
+    resolved, atlas_digest = resolve({**config, "slices": ALL}, atlas)
     decisive = {key: value for key, value in named.items() if key not in _FREE}
-    return Preparation(resolved, files, sha256_json([decisive, files]))
+    files = map(sha256_file, named_files(steps(resolved)))
+    return Preparation(resolved, atlas_digest, sha256_json([decisive, atlas_digest, *files]))
 
 
 def _renamed(config: Config, names: dict[str, str]) -> Config:

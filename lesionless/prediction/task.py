@@ -17,7 +17,7 @@ from pipeline.predict.lesions import COLUMNS
 from pipeline.predict.model import Model, load_network, own_values, read_model
 from pipeline.predict.native import Grid, to_scan
 from pipeline.predict.prediction import Prediction, predict
-from preprocessing.cohort import ledger
+from preprocessing.cohort.scan_request import ScanRequest, status_file
 from preprocessing.cohort.task import process
 from preprocessing.config import build
 from preprocessing.dataset.derivatives import names
@@ -59,12 +59,12 @@ class Job:
 
     order: Order
     source: Source
-    request: ledger.ScanRequest
+    request: ScanRequest
 
     @property
     def path(self) -> Path:
         """Its record."""
-        return ledger.status_file(self.order.out, self.source.scan.id)
+        return status_file(self.order.out, self.source.scan.id)
 
 
 def predict_scan(job: Job) -> dict[str, Any]:
