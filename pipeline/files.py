@@ -30,9 +30,14 @@ def write_epoch(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as JSON; folders are made."""
+    write_text(path, json.dumps(content, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8; folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
-    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 

@@ -17,6 +17,7 @@ from pipeline.catalogue import available_methods, method_table
 from pipeline.data import SliceDataset
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import run_leaderboard
+from pipeline.metadata import metadata
 from pipeline.metrics import load_thresholds
 from pipeline.workflow import MethodWorkflow
 
@@ -67,6 +68,20 @@ def test_files_of_a_method(method: str) -> None:
         assert len([line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]) <= 25
         assert yaml.safe_load(text)["method"] == method
         assert (bundles.ROOT / method / "docs" / "README.md").is_file()
+
+
+@pytest.mark.parametrize("method", available_methods())
+def test_metadata_is_what_the_facts_say(method: str) -> None:
+    found = json.loads((bundles.ROOT / method / "configs" / "metadata.json").read_text())
+    assert found == metadata(method), "run: lesionless methods --metadata"
+
+
+def test_a_fact_that_nobody_reads_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(bundles.ROOT / "vae" / "configs", tmp_path / "configs")
+    (tmp_path / "configs" / "facts.yaml").write_text("description: a\nreferences: []\nlicense: MIT\n")
+    monkeypatch.setattr("pipeline.metadata.method_file", lambda method: tmp_path / "configs" / "method.yaml")
+    with pytest.raises(PipelineError, match="unknown fact 'license' of the method 'vae'; available: description, "):
+        metadata("vae")
 
 
 def test_the_table_of_methods_is_up_to_date() -> None:
