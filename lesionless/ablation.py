@@ -9,7 +9,7 @@ import typer
 
 from lesionless.console import print_table
 from lesionless.logs import say
-from lesionless.options import Epochs, Out, Presets, Quiet, Seeds, Verbose
+from lesionless.options import Out, Overrides, OwnEpochs, Presets, Quiet, Seeds, Verbose, numbers
 
 
 def ablation(
@@ -17,14 +17,16 @@ def ablation(
     datasets: Annotated[list[Path], typer.Argument(help="Prepared datasets; fig7: one for each number of slices.")],
     out: Out = Path("runs/ablation"),
     seeds: Seeds = "0",
-    epochs: Epochs = 300,
+    epochs: OwnEpochs = None,
     presets: Presets = "",
+    settings: Overrides = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Run a grid of settings and print its table beside the published values. Stopped, it goes on where it was."""
     from pipeline.ablation import run_ablation
+    from pipeline.recipe import parse_overrides
 
     say(quiet, verbose)
-    numbers = [int(seed) for seed in seeds.split(",")]
-    print_table(run_ablation(name, datasets, out, numbers, presets, max_epochs=epochs).round(3), str(out))
+    given = parse_overrides([*(settings or []), *([] if epochs is None else [f"max_epochs={epochs}"])])
+    print_table(run_ablation(name, datasets, out, numbers(seeds), presets, **given).round(3), str(out))

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from lesionless.logs import say
-from lesionless.options import DEMO_METHODS, Epochs, Methods, Out, Presets, Quiet, Seeds, Verbose
+from lesionless.options import (
+    DEMO_METHODS,
+    Methods,
+    Out,
+    Overrides,
+    OwnEpochs,
+    Presets,
+    Quiet,
+    Seeds,
+    Verbose,
+    numbers,
+)
 from lesionless.report import report
 
 
@@ -17,16 +28,17 @@ def run(
     out: Out = Path("runs"),
     methods: Methods = DEMO_METHODS,
     seeds: Seeds = "0",
-    epochs: Epochs = 300,
+    epochs: OwnEpochs = None,
     presets: Presets = "",
+    settings: Overrides = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Train, calibrate and evaluate methods on a prepared dataset, and write the report."""
     from pipeline.leaderboard import run_leaderboard
+    from pipeline.recipe import commands, parse_overrides
 
     say(quiet, verbose)
-    names, numbers = methods.split(","), [int(seed) for seed in seeds.split(",")]
-    run_leaderboard(names, dataset, out, numbers, presets, max_epochs=epochs)
-    options = f"--methods {methods} --seeds {seeds} --epochs {epochs}" + (f" --presets {presets}" if presets else "")
-    report(out, f"lesionless run {dataset} --out {out} {options}")
+    given = parse_overrides([*(settings or []), *([] if epochs is None else [f"max_epochs={epochs}"])])
+    results = run_leaderboard(methods.split(","), dataset, out, numbers(seeds), presets, **given)
+    report(out, "\n".join(commands(results, str(dataset), str(out))))

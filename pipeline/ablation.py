@@ -17,6 +17,7 @@ from pipeline.data import load_manifest
 from pipeline.errors import PipelineError, check_choice
 from pipeline.files import write_csv
 from pipeline.leaderboard import run_leaderboard
+from pipeline.lock import locked
 from pipeline.metrics import ScoreHistogram, average_precision
 from pipeline.report.ablation_pictures import PICTURES, followed
 from pipeline.workflow import MethodWorkflow
@@ -91,6 +92,19 @@ def run_ablation(
     presets = ",".join([*plan.get("presets", []), *filter(None, presets.split(","))])
     found = settings(plan["grids"])
     _check(found, datasets, presets, override)
+    with locked(out):
+        return _run_all(plan, found, datasets, out, seeds, presets, override)
+
+
+def _run_all(
+    plan: dict[str, Any],
+    found: Sequence[dict[str, Any]],
+    datasets: Sequence[str | Path],
+    out: Path,
+    seeds: Sequence[int],
+    presets: str,
+    override: dict[str, Any],
+) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     runs: list[dict[str, Any]] = []
     for dataset in datasets:

@@ -15,7 +15,10 @@ BASE = bundles.ROOT / "base"
 KINDS = ("floor", "trained", "supervised")
 REPLACED = {
     ("preset", "cevae_score"): "it is the method 'cevae' now",
-    ("part", "bercea2022"): "the network and loss are the part 'spatial_latent' now, the training the preset 'bercea2022'",
+    (
+        "part",
+        "bercea2022",
+    ): "network and loss are the part 'spatial_latent' now, the rates the preset 'bercea2022'",
 }
 
 

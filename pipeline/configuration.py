@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import functools
-import inspect
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from pydoc import locate
 from typing import Any
 
 from monai.bundle import ConfigParser, ReferenceResolver
 
+import bundles
 from pipeline.catalogue import available, method_file, part_file, preset_file
+from pipeline.components import check_value, find, signature
 from pipeline.errors import PipelineError
 
 # what a method is: no preset touches these, nor the class of any component
@@ -43,37 +45,45 @@ def lay_over(parser: ConfigParser, method: str, presets: Sequence[str]) -> None:
 
     Raises:
         PipelineError: a file that is not there; a preset without a name, or that touches what belongs to the method; a
-            key that nobody reads, that addresses a place in a list, or that needs a noun which the method does not have.
+            key that nobody reads, that addresses a place in a list, or that needs a noun which the method lacks.
     """
     own = load(method_file(method))
+    _import_from(method_file(method).parent)
     parts = {part: load(part_file(part)) for part in own.pop("parts", [])}
     chosen = {str(preset_file(preset)): load(preset_file(preset)) for preset in presets}
-    of_method = references([own, *parts.values()])
+    of_method = nouns([own, *parts.values()])
     for part, pairs in parts.items():
         update(parser, pairs, f"the part {part}", pairs)
     update(parser, own, str(method_file(method)), of_method)
     for file, pairs in chosen.items():
         check_preset(pairs, parser, file)
-        update(parser, pairs, file, [*references(pairs), *_nouns_of_parts()])
+        update(parser, pairs, file, [*nouns(pairs), *_nouns_of_parts()])
     for origin, pairs in {**parts, str(method_file(method)): own, **chosen}.items():
         check_references(pairs, parser, origin)
     if chosen:
         parser["preset"] = " + ".join(pairs["preset"] for pairs in chosen.values())
 
 
-def update(parser: ConfigParser, pairs: Pairs, origin: str, nouns: Iterable[str] = ()) -> None:
+def update(parser: ConfigParser, pairs: Pairs, origin: str, welcome: Iterable[str] = ()) -> None:
     """Set keys of the configuration one by one: a new class decides which arguments the keys after it may add.
 
     Args:
-        nouns: new keys that are welcome, see `check_keys`.
+        welcome: new keys that are welcome, see `check_keys`.
 
     Raises:
         PipelineError: a key that nobody reads, or that addresses a place in a list.
     """
     check_positions(pairs, parser, origin)
     for key, value in pairs.items():
-        check_keys([key], parser, origin, nouns)
+        check_keys([key], parser, origin, welcome)
+        check_value(key, value, parser.get(key, None), origin)
         parser[key] = value
+
+
+def _import_from(folder: Path) -> None:
+    """Let the method file of one's own name classes of modules that lie beside it."""
+    if str(folder.resolve()) not in sys.path and not folder.resolve().is_relative_to(bundles.ROOT.resolve()):
+        sys.path.append(str(folder.resolve()))
 
 
 def load(file: Path) -> Pairs:
@@ -82,6 +92,11 @@ def load(file: Path) -> Pairs:
     Raises:
         PipelineError: the file is not a mapping of keys to values.
     """
+    return copy.deepcopy(_load(file, file.stat().st_mtime_ns))
+
+
+@functools.cache
+def _load(file: Path, changed: int) -> Pairs:
     try:
         pairs = ConfigParser.load_config_file(str(file))
     except Exception as error:  # yaml's own errors have several lines
@@ -91,22 +106,22 @@ def load(file: Path) -> Pairs:
     return {ReferenceResolver.normalize_id(key): value for key, value in pairs.items()}
 
 
-def check_keys(keys: Iterable[str], parser: ConfigParser, origin: str, nouns: Iterable[str] = ()) -> None:
+def check_keys(keys: Iterable[str], parser: ConfigParser, origin: str, welcome: Iterable[str] = ()) -> None:
     """Refuse keys that nobody reads; MONAI takes them in silence.
 
     A key is known when it exists, when it names an argument of the component that it lies in, or an entry of a mapping
     that is open to them.
 
     Args:
-        nouns: new keys of the configuration itself that are welcome, since something refers to them.
+        welcome: new keys of the configuration itself that are welcome, since something refers to them.
 
     Raises:
         PipelineError: the first unknown key, with those that look like it; a key below a noun that the method lacks.
     """
     for key in keys:
         parent, _, leaf = key.rpartition(ReferenceResolver.sep)
-        welcome = not parent and (leaf in nouns or leaf in READ_BY_MONAI or leaf.startswith("run_"))
-        if key in parser or welcome or _takes_entries(parser, parent):
+        reserved = not parent and (leaf in welcome or leaf in READ_BY_MONAI or leaf.startswith("run_"))
+        if key in parser or reserved or _takes_entries(parser, parent):
             continue
         if key in REPLACED_KEYS:
             raise PipelineError(f"unknown key '{key}' in {origin}; {REPLACED_KEYS[key]}")
@@ -116,7 +131,7 @@ def check_keys(keys: Iterable[str], parser: ConfigParser, origin: str, nouns: It
                 raise PipelineError(f"{origin} needs '{parent}', which the method '{parser['method']}' does not have")
             parent = ""
         siblings: Any = parser[parent]
-        known = dict.fromkeys([*siblings, *arguments(siblings)] if isinstance(siblings, dict) else [])
+        known = dict.fromkeys([*siblings, *arguments(siblings, parent)] if isinstance(siblings, dict) else [])
         if leaf not in known:
             close = difflib.get_close_matches(leaf, known, n=3) or sorted(k for k in known if not k.startswith("_"))
             raise PipelineError(f"unknown key '{key}' in {origin}; did you mean: {', '.join(close)}?")
@@ -133,9 +148,11 @@ def check_positions(keys: Iterable[str], parser: ConfigParser, origin: str) -> N
         place = next((index for index, name in enumerate(names) if name.isdigit()), None)
         if place is not None:
             beside = ReferenceResolver.sep.join(names[: place - 1])
-            around: Any = parser[beside] if beside in parser else {}
+            around: Any = parser.get(beside, {})
             choices = [f"{beside}::{name}".removeprefix("::") for name in around if name not in names]
-            raise PipelineError(f"'{key}' in {origin} addresses a place in a list; override a noun: {', '.join(choices)}")
+            raise PipelineError(
+                f"'{key}' in {origin} addresses a place in a list; override a noun: {', '.join(choices)}"
+            )
 
 
 def check_preset(pairs: Pairs, parser: ConfigParser, origin: str) -> None:
@@ -150,8 +167,8 @@ def check_preset(pairs: Pairs, parser: ConfigParser, origin: str) -> None:
         touched = next((noun for noun in OF_THE_METHOD if key == noun or key.startswith(f"{noun}::")), None)
         if touched or _changes_class(key, value, parser):
             raise PipelineError(
-                f"the preset {origin} sets '{key}': network, loss, constraint, inferer and the class of a component belong "
-                "to the method; write a method file of your own (docs/METHOD.md)"
+                f"the preset {origin} sets '{key}': network, loss, constraint, inferer and the class of a component "
+                "belong to the method; write a method file of your own"
             )
 
 
@@ -159,7 +176,7 @@ def _changes_class(key: str, value: Any, parser: ConfigParser) -> bool:
     """Whether a value puts another class in the place of a component's; `$None` takes it away, which is none."""
     if key.endswith("::_target_"):
         return key not in parser or parser[key] != value
-    component = parser[key] if key in parser else None
+    component: Any = parser.get(key, None)
     if not isinstance(component, dict) or "_target_" not in component or value == "$None":
         return False
     return not isinstance(value, dict) or value.get("_target_") != component["_target_"]
@@ -177,9 +194,13 @@ def check_references(pairs: Any, parser: ConfigParser, origin: str) -> None:
 
 
 def references(values: Any) -> list[str]:
-    """Ids that strings anywhere in `values` refer to, `@loss` or `$@train::loader`, and the nouns that they begin with."""
-    found = [key for text in strings(values) for key in ReferenceResolver.match_refs_pattern(text)]
-    return list(dict.fromkeys([*found, *(key.partition(ReferenceResolver.sep)[0] for key in found)]))
+    """Ids that strings anywhere in `values` refer to, `loss` of `@loss`."""
+    return list(dict.fromkeys(key for text in strings(values) for key in ReferenceResolver.match_refs_pattern(text)))
+
+
+def nouns(values: Any) -> list[str]:
+    """The top-level keys that strings anywhere in `values` refer to."""
+    return [key.partition(ReferenceResolver.sep)[0] for key in references(values)]
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -191,10 +212,9 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(item)
 
 
-def arguments(component: Mapping[str, Any]) -> list[str]:
+def arguments(component: Mapping[str, Any], place: str) -> list[str]:
     """Names of the arguments of the class or function that a component is made by; none where it is no component."""
-    target = locate(component["_target_"]) if "_target_" in component else None
-    return list(inspect.signature(target).parameters) if callable(target) else []
+    return signature(find(component["_target_"], place)) or [] if "_target_" in component else []
 
 
 def _takes_entries(parser: ConfigParser, key: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import ModuleType, TracebackType
 
 
@@ -16,6 +17,20 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
     known = list(choices)
     if value not in known:
         raise PipelineError(f"unknown {name} '{value}'; available: {', '.join(map(str, known))}")
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Raise a PipelineError itself where MONAI wrapped it in a RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, PipelineError):
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        raise cause from None
 
 
 def report_in_one_line(main: ModuleType) -> None:

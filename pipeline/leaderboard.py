@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from monai.bundle import ConfigParser
 from pipeline.data import load_manifest
 from pipeline.errors import PipelineError
 from pipeline.files import write_csv, write_json
+from pipeline.lock import locked
 from pipeline.metrics import ScoreHistogram, paired_difference
+from pipeline.preflight import check_run
+from pipeline.run_state import made_of, stages_done, write_stages
 from pipeline.workflow import MethodWorkflow
 
+ASKED = ("method_file", "presets", "overrides")
 STAGES = ("train", "calibrate", "evaluate")
-MARKS = "stages.json"
 RECIPE = "recipe.json"
 
 log = logging.getLogger(__name__)
@@ -36,10 +39,12 @@ def run_leaderboard(
 ) -> pd.DataFrame:
     """Train, calibrate and evaluate every method with every seed, and write `runs_dir/metrics.csv`.
 
-    Each stage leaves a mark when it is complete; the same command goes on where it was stopped.
+    Each stage leaves a mark when it is complete; the same command goes on where it was stopped, and with more
+    `max_epochs` it trains on. All runs are checked before the first one begins.
 
     Args:
         methods: names of installed methods, or paths of a `method.yaml`.
+        presets: names of installed presets, or paths, separated by commas.
         override: configuration overrides for all methods, e.g. `max_epochs=15`.
 
     Returns:
@@ -47,75 +52,63 @@ def run_leaderboard(
         best floor, `ap_minus_floor` and its interval.
 
     Raises:
-        PipelineError: `runs_dir` holds a run of another dataset, configuration, prior or feature network.
+        PipelineError: any of the runs is refused: its configuration, its data, or another run in its folder; another
+            process is at work in `runs_dir`.
     """
-    for method in methods:
-        for seed in seeds:
-            _run_method(method, seed, Path(dataset_dir), Path(runs_dir), presets, override)
+    runs = [
+        {"method": method, "presets": presets, "dataset_dir": str(dataset_dir), **override}
+        | {"runs_dir": str(runs_dir), "seed": seed}
+        for method, seed in product(methods, seeds)
+    ]
+    for run in runs:
+        _check(run)
+    with locked(Path(runs_dir)):
+        for run in runs:
+            _run(run)
     return collect(runs_dir)
 
 
-def _run_method(method: str, seed: int, dataset: Path, runs: Path, presets: str, override: dict[str, Any]) -> None:
-    arguments: dict[str, Any] = {"method": method, "presets": presets, "dataset_dir": str(dataset), **override}
-    arguments |= {"runs_dir": str(runs), "seed": seed}
-    workflow = MethodWorkflow(**arguments)
-    output = Path(workflow.parser.get_parsed_content("output_dir"))
-    done = _stages_done(output, run_key(workflow.parser, load_manifest(dataset)["hash"]))
+def _check(run: dict[str, Any]) -> None:
+    """Raise what a run will be refused for, before the first one begins."""
+    parser = MethodWorkflow(**run).parser
+    missing = [stage for stage in STAGES if stage not in stages_done(_output(parser), _made_of(parser))]
+    check_run(parser, missing)
+
+
+def _run(run: dict[str, Any]) -> None:
+    parser = MethodWorkflow(**run).parser
+    output, now = _output(parser), _made_of(parser)
+    done = stages_done(output, now)
     for stage in STAGES:
-        if stage in done["stages"]:
+        if stage in done:
             continue
-        workflow = MethodWorkflow(**arguments, stage=stage)
+        workflow = MethodWorkflow(**run, stage=stage)
         workflow.initialize()
         output.mkdir(parents=True, exist_ok=True)
-        write_json(output / MARKS, done)
-        write_json(output / RECIPE, recipe(workflow.parser, dataset))
+        write_stages(output, now, done)
+        write_json(output / RECIPE, recipe(workflow.parser))
         began = time.monotonic()
         workflow.run()
-        log.info("%s, seed %d: %s took %.1f s", method, seed, stage, time.monotonic() - began)
-        done["stages"].append(stage)
-        write_json(output / MARKS, done)
+        log.info("%s, seed %d: %s took %.1f s", run["method"], run["seed"], stage, time.monotonic() - began)
+        done = [*done, stage]
+        write_stages(output, now, done)
 
 
-def _stages_done(output: Path, key: str) -> dict[str, Any]:
-    """The marks of a run with this key, or new ones where nothing but marks was written yet.
-
-    Raises:
-        PipelineError: the folder holds a run with another key.
-    """
-    begun = output.is_dir() and any(path.name != MARKS for path in output.iterdir())
-    if not begun or not (output / MARKS).is_file():
-        return {"key": key, "stages": []}
-    done: dict[str, Any] = json.loads((output / MARKS).read_text())
-    if done["key"] != key:
-        raise PipelineError(
-            f"'{output}' holds a run of another dataset or configuration (or prior, or feature network): delete it, or "
-            "choose another --out"
-        )
-    return done
+def _output(parser: ConfigParser) -> Path:
+    return Path(parser.get_parsed_content("output_dir"))
 
 
-def run_key(parser: ConfigParser, dataset_hash: str) -> str:
-    """Hash of what decides the numbers: the dataset, the content of `inputs`, and the configuration without paths."""
-    config: Any = parser.config
-    inputs = parser.get_parsed_content("inputs")
-    paths = ("dataset_dir", "runs_dir", "_meta_", *inputs)
-    decisive = {name: value for name, value in config.items() if name not in paths}
-    contents = {name: _content(value) for name, value in inputs.items()}
-    text = json.dumps([decisive, contents, dataset_hash], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _made_of(parser: ConfigParser) -> dict[str, Any]:
+    return made_of(parser, load_manifest(str(parser["dataset_dir"]))["hash"])
 
 
-def recipe(parser: ConfigParser, dataset: Path) -> dict[str, Any]:
+def recipe(parser: ConfigParser) -> dict[str, Any]:
     """What made a run: its configuration as resolved, and the data set; `lesionless pack` reads it."""
     config: Any = parser.config
     resolved = {name: value for name, value in config.items() if name != "_meta_"}
+    dataset = Path(config["dataset_dir"])
     found = {"dataset_dir": str(dataset.absolute()), "dataset_hash": load_manifest(dataset)["hash"]}
     return {**found, "config": json.loads(json.dumps(resolved, default=str))}
-
-
-def _content(value: str) -> str:
-    """Digest of the file at that path; the value itself where it is no file, such as the name of a package."""
-    return hashlib.sha256(Path(value).read_bytes()).hexdigest() if Path(value).is_file() else value
 
 
 def collect(runs_dir: str | Path) -> pd.DataFrame:
@@ -137,7 +130,8 @@ def collect(runs_dir: str | Path) -> pd.DataFrame:
 
 def _read(file: Path) -> pd.DataFrame:
     columns = pd.read_csv(file, nrows=0).columns
-    return pd.read_csv(file, dtype={name: str for name in columns if name.startswith("card_")})
+    text = {name: str for name in columns if name in ASKED or name.startswith("card_")}
+    return pd.read_csv(file, converters=text)
 
 
 def _differences(results: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:

@@ -11,8 +11,12 @@ from monai.bundle import ConfigWorkflow, ReferenceResolver
 
 from pipeline import threads
 from pipeline.catalogue import BASE, method_file
+from pipeline.components import check_components, check_device
 from pipeline.configuration import lay_over, update
-from pipeline.errors import PipelineError, check_choice, report_in_one_line
+from pipeline.errors import PipelineError, check_choice, report_in_one_line, unwrapped
+from pipeline.recipe import overrides_text
+
+OF_THE_ROW = ("dataset_dir", "runs_dir", "seed")  # a column of its own, or the place that a command is run in
 
 
 class MethodWorkflow(ConfigWorkflow):
@@ -49,12 +53,22 @@ class MethodWorkflow(ConfigWorkflow):
             run_id=f"run_{stage}",
             workflow_type="train",
         )
-        lay_over(self.parser, method, [*names(mixins), *names(presets)])
+        chosen = [*names(mixins), *names(presets)]
+        lay_over(self.parser, method, chosen)
         self._check_stage(stage)
         override = {ReferenceResolver.normalize_id(key): value for key, value in override.items()}
         update(self.parser, override, "the command line")
+        self._note_recipe(method, chosen, override)
+        check_components(self.parser.config)
+        check_device(self.parser["device"])
         if not self.parser.get("dataset_dir") or self.parser["dataset_dir"] == "$None":
             raise PipelineError("dataset_dir is missing: --dataset_dir FOLDER, the output of `preprocessing run`")
+
+    def _note_recipe(self, method: str, presets: Sequence[str], override: dict[str, Any]) -> None:
+        """What the result row has to say for the run to be made again."""
+        asked = {key: value for key, value in override.items() if key not in OF_THE_ROW}
+        own = method if method.endswith(".yaml") else ""
+        self.parser["recipe"] = {"method_file": own, "presets": ",".join(presets), "overrides": overrides_text(asked)}
 
     def _check_stage(self, stage: str) -> None:
         config: Any = self.parser.config
@@ -68,15 +82,8 @@ class MethodWorkflow(ConfigWorkflow):
             PipelineError: the user's mistake itself, which MONAI would wrap in a RuntimeError.
         """
         threads.settle()
-        try:
+        with unwrapped():
             return super().run()
-        except RuntimeError as error:
-            cause: BaseException | None = error
-            while cause is not None and not isinstance(cause, PipelineError):
-                cause = cause.__cause__
-            if cause is None:
-                raise
-            raise cause from None
 
 
 def names(listed: str | Sequence[str]) -> list[str]:

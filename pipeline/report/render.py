@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from pipeline.recipe import commands
 from pipeline.report.embed import Picture, photo, plot
 from pipeline.report.pictures import montage
 from pipeline.report.plots import curves, ranking
@@ -33,7 +33,7 @@ def page(
     Args:
         runs: results folder.
         dataset: prepared dataset to take images and labels from; `None` takes those kept in RUNS/reference.
-        command: the command that made the results; `None` names the workflow with each method, seed and stage.
+        command: the command that made the results; `None` builds it from the rows, see `pipeline.recipe.commands`.
         mixed: allow results of several protocols in one page, which then says so.
 
     Returns:
@@ -78,7 +78,7 @@ def _content(root: Path, dataset: Path | None, command: str | None, mixed: bool)
         "thresholds": cells(thresholds(root).replace({"method": _titles(results)})),
         "per_threshold": per_threshold(results),
         "cards": card_rows(results),
-        "command": command or _commands(results),
+        "command": command or "\n".join(commands(results)),
     }
 
 
@@ -137,15 +137,3 @@ def _titled(worst: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
 
 def _titles(results: pd.DataFrame) -> dict[str, str]:
     return dict(zip(results["method"], results["title"], strict=True))
-
-
-def _commands(results: pd.DataFrame) -> str:
-    """One shell line a method and seed with the stages of the workflow; the preset is the mixin of that name."""
-    lines = []
-    for row in results.sort_values(["method", "seed"]).to_dict("records"):
-        preset = str(row.get(f"{CARD}preset", "paper"))
-        mixin = "" if preset in ("paper", "") else f" --mixins {shlex.quote(preset)}"
-        workflow = "python -m monai.bundle run --workflow_name pipeline.workflow.MethodWorkflow"
-        options = f"--method {shlex.quote(str(row['method']))} --seed {row['seed']}{mixin}"
-        lines.append(f"  {workflow} {options} --stage $stage --dataset_dir DATASET --runs_dir RUNS")
-    return "\n".join(["for stage in train calibrate evaluate; do", *lines, "done"])

@@ -13,7 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.metrics.thresholds import load_thresholds
 
 CARD = "card_"
-TEXT = ("method", "title", "scan")
+TEXT = ("method", "title", "scan", "method_file", "presets", "overrides")
 FLAGS = ("floor", "supervised", "healthy", f"{CARD}simulated")
 
 

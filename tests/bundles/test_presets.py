@@ -7,6 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import bundles
+from pipeline.catalogue import available, available_methods
+from pipeline.configuration import READ_BY_MONAI, load, nouns
 from pipeline.data import normal_slices
 from pipeline.errors import PipelineError
 from pipeline.leaderboard import run_leaderboard
@@ -75,7 +78,10 @@ def test_the_card_names_all_presets(presets: str, tiny_dataset: Path) -> None:
     assert workflow.parser.get_parsed_content("card")["preset"] == presets.replace(",", " + ")
 
 
-@pytest.mark.parametrize("presets, missing", [("follow_test", "train::before::follow::dataset"), ("follow_test,follow_maps", "train::before::follow::")])
+@pytest.mark.parametrize(
+    "presets, missing",
+    [("follow_test", "train::before::follow::dataset"), ("follow_test,follow_maps", "train::before::follow::")],
+)
 def test_a_preset_without_the_one_that_it_changes_is_refused(presets: str, missing: str, tiny_dataset: Path) -> None:
     with pytest.raises(PipelineError, match=f"follow_test.yaml needs '{missing}"):
         MethodWorkflow(method="amcons", presets=presets, dataset_dir=str(tiny_dataset))
@@ -117,3 +123,33 @@ def test_maps_in_0_1_also_have_the_threshold_of_the_paper(tiny_dataset: Path, tm
     rules = {threshold.rule: threshold for threshold in load_thresholds(tmp_path / "cavga/seed-0/thresholds.json")}
     assert rules["0.5"].value == 0.5 and rules["0.5"].source == "given"
     assert 0 <= results["dice@0.5"].item() <= results["dice@oracle"].item()
+
+
+def _classes(parser) -> dict[str, str]:
+    """The classes that make a method what it is, as its file says."""
+    places = ["network_def", "loss", "constraint", "inferer", "optimizer", "train::trainer", "train::trainer::inferer"]
+    return {place: parser[place]["_target_"] if isinstance(parser[place], dict) else parser[place] for place in places}
+
+
+@pytest.mark.parametrize("method", available_methods())
+def test_with_every_preset_a_method_is_itself_and_its_row_names_the_preset(method: str, tiny_dataset: Path) -> None:
+    own = _classes(MethodWorkflow(method=method, dataset_dir=str(tiny_dataset)).parser)
+    for preset in available("preset"):
+        try:
+            parser = MethodWorkflow(method=method, presets=preset, dataset_dir=str(tiny_dataset)).parser
+        except PipelineError as refusal:
+            assert preset.startswith("follow_") and f"which the method '{method}' does not have" in str(refusal)
+            continue
+        assert _classes(parser) == own
+        row = parser["evaluate::results::row"]
+        assert row["presets"] == "@recipe::presets" and parser["recipe"]["presets"] == preset == parser["preset"]
+        assert parser["card::preset"] == "@preset"
+
+
+def test_every_key_of_the_base_and_its_parts_is_read_by_something() -> None:
+    files = {file: load(file) for file in bundles.ROOT.rglob("*.yaml") if "ablations" not in file.parts}
+    read = {noun for pairs in files.values() for noun in nouns(pairs)}
+    read |= {*READ_BY_MONAI, "parts", "preset", "recipe", "inputs"}  # of the workflow and the key of a run
+    shared = [file for file in files if file.is_relative_to(bundles.ROOT / "base")]
+    dead = {key for file in shared for key in files[file] if "::" not in key and not key.startswith("run_")} - read
+    assert not dead
