@@ -106,8 +106,9 @@ def check_value(key: str, value: Any, before: Any, origin: str) -> None:
     if not isinstance(value, kinds) or isinstance(value, bool) != (wanted is bool):
         hint = "; YAML reads 1e-3 as a text, write 1.0e-3" if wanted is float and _is_number(value) else ""
         raise PipelineError(f"{key} in {origin} must be {KINDS[wanted]}, got {value!r}{hint}")
-    if key in MINIMA and float(value) < MINIMA[key]:
-        raise PipelineError(f"{key} in {origin} must be at least {MINIMA[key]}, got {value}")
+    smallest: Any = MINIMA.get(key)
+    if smallest is not None and value < smallest:
+        raise PipelineError(f"{key} in {origin} must be at least {smallest}, got {value}")
 
 
 def _is_open(value: Any) -> bool:

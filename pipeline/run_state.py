@@ -27,7 +27,7 @@ def made_of(parser: ConfigParser, dataset_hash: str) -> Values:
     config: Any = parser.config
     inputs = parser.get_parsed_content("inputs")
     decisive = {key: value for key, value in config.items() if key not in (*NOT_DECISIVE, *inputs)}
-    if not config["run_train"]:  # nothing is trained
+    if not config["run_train"] or EPOCHS not in config["train"]["trainer"]:  # nothing is trained by epochs
         decisive.pop(EPOCHS, None)
     contents = {f"content of {key}": _content(value) for key, value in inputs.items()}
     flat: Values = json.loads(json.dumps({**_flat(decisive), **contents, "data set": dataset_hash}, default=str))

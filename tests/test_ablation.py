@@ -57,8 +57,8 @@ def test_what_is_done_is_not_done_again(plan: str, tiny_dataset: Path, tmp_path:
 
     first = run_ablation(plan, [tiny_dataset], tmp_path / "out")
     before = times()
-    with pytest.raises(PipelineError, match="holds a run of another dataset or configuration"):
-        run_ablation(plan, [tiny_dataset], tmp_path / "out", max_epochs=7)
+    with pytest.raises(PipelineError, match="holds another run: lesion_min_ml was 0.05, is 0.1"):
+        run_ablation(plan, [tiny_dataset], tmp_path / "out", lesion_min_ml=0.1)
     pd.testing.assert_frame_equal(run_ablation(plan, [tiny_dataset], tmp_path / "out"), first)
     assert len(before) == 3 and times() == before
 

@@ -43,9 +43,7 @@ def test_the_example_names_what_it_shows_runs_and_prints_what_it_says(name: str)
     assert any(name.rpartition(".")[2] in example.source for example in test.examples), f"{name} is not in its example"
     torch.manual_seed(0)
     report: list[str] = []
-    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(
-        test, out=report.append
-    )
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=report.append)
     assert not result.failed, "".join(report)
 
 

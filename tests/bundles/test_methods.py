@@ -113,7 +113,7 @@ def test_evaluation_needs_thresholds(tiny_dataset: Path, tmp_path: Path) -> None
 
 def test_results_of_another_configuration_are_not_mixed(tiny_dataset: Path, tmp_path: Path) -> None:
     run_leaderboard(["intensity"], tiny_dataset, tmp_path)
-    with pytest.raises(PipelineError, match="holds a run of another dataset or configuration"):
+    with pytest.raises(PipelineError, match="holds another run: erosion_mm was 3.2, is 0;"):
         run_leaderboard(["intensity"], tiny_dataset, tmp_path, erosion_mm=0)
 
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from pipeline.errors import PipelineError
-from pipeline.leaderboard import run_key, run_leaderboard
+from pipeline.leaderboard import run_leaderboard
 from pipeline.networks import ResNetAutoencoder, SpatialOutput, SpatialVAE
+from pipeline.run_state import made_of
 from pipeline.workflow import MethodWorkflow
 
 
@@ -71,7 +72,7 @@ def test_a_run_with_another_prior_is_not_gone_on_with(tiny_dataset: Path, tmp_pa
     moved = prior.rename(tmp_path / "moved")
     run_leaderboard(["spa"], tiny_dataset, tmp_path / "runs", **override, prior_dir=str(moved))
     (moved / "prior.json").write_text((moved / "prior.json").read_text() + " ")
-    with pytest.raises(PipelineError, match="another dataset or configuration .or prior, or feature network"):
+    with pytest.raises(PipelineError, match="holds another run: content of prior_dir was"):
         run_leaderboard(["spa"], tiny_dataset, tmp_path / "runs", **override, prior_dir=str(moved))
 
 
@@ -79,12 +80,12 @@ def test_a_run_with_another_prior_is_not_gone_on_with(tiny_dataset: Path, tmp_pa
 def test_the_feature_network_is_part_of_a_run_where_it_is_used(
     weight: float, same: bool, tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    features, keys = tmp_path / "vgg16.onnx", set()
+    features, keys = tmp_path / "vgg16.onnx", []
     for content in (b"weights", b"others"):
         features.write_bytes(content)
         override = {"perceptual_weight": weight, "perceptual_features": str(features)}
-        keys.add(run_key(MethodWorkflow(method="spa", dataset_dir=str(tiny_dataset), **override).parser, "hash"))
-    assert (len(keys) == 1) is same
+        keys.append(made_of(MethodWorkflow(method="spa", dataset_dir=str(tiny_dataset), **override).parser, "hash"))
+    assert (keys[0] == keys[1]) is same
 
 
 def test_after_a_refusal_the_same_command_goes_on(tiny_dataset: Path, tmp_path: Path) -> None:

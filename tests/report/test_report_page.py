@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.report import load_results, page
-from pipeline.report.render import _commands
+from pipeline.report import page
 from pipeline.report.results import find_runs
 
 VOID = {"meta", "source", "img", "br"}
@@ -79,7 +78,7 @@ def test_page_says_what_it_shows(shown: Page) -> None:
         "brain eroded 3.2 mm",
         "Untrained AMCons",
         "healthy mL",
-        "pipeline.workflow.MethodWorkflow --method amcons",
+        "lesionless run DATASET --out RUNS --methods",
     ):
         assert words in shown.text
 
@@ -128,7 +127,8 @@ def test_runs_without_pictures_scans_or_thresholds_still_have_a_page(two_runs: P
     assert "no figures per scan" in text
 
 
-def test_preset_is_the_mixin_of_the_command(runs: Path) -> None:
-    results = load_results(runs)
-    assert "--method vae --seed 0 --mixins demo --stage $stage" in _commands(results)
-    assert "--mixins" not in _commands(results.assign(card_preset="paper"))
+def test_the_page_names_what_made_its_rows(two_runs: Path) -> None:
+    rewrite(two_runs, presets="tuned,normals_only", overrides="max_epochs=3", method_file="")
+    text = Page(page(two_runs)).text
+    assert "lesionless run DATASET --out RUNS --methods" in text
+    assert "--seeds 0 --presets tuned,normals_only --set max_epochs=3" in text
