@@ -19,12 +19,11 @@ from pipeline.files import write_csv, write_json
 from pipeline.lock import locked
 from pipeline.metrics import ScoreHistogram, paired_difference
 from pipeline.preflight import check_run
-from pipeline.run_state import made_of, stages_done, write_stages
+from pipeline.run_state import RECIPE, made_of, stages_done, write_stages
 from pipeline.workflow import MethodWorkflow
 
 ASKED = ("method_file", "presets", "overrides")
 STAGES = ("train", "calibrate", "evaluate")
-RECIPE = "recipe.json"
 
 log = logging.getLogger(__name__)
 

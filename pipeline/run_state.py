@@ -13,7 +13,7 @@ from pipeline.configuration import references
 from pipeline.errors import PipelineError
 from pipeline.files import write_json
 
-MARKS = "stages.json"
+MARKS, RECIPE = "stages.json", "recipe.json"
 NOT_DECISIVE = ("dataset_dir", "runs_dir", "recipe", "_meta_")
 EPOCHS, OF_THE_TRAINER = "max_epochs", "train::trainer::max_epochs"
 SHOWN, LONGEST = 3, 60
@@ -59,7 +59,7 @@ def stages_done(output: Path, now: Values) -> list[str]:
     Raises:
         PipelineError: the folder holds another run; the message names keys, old and new values.
     """
-    begun = output.is_dir() and any(path.name != MARKS for path in output.iterdir())
+    begun = output.is_dir() and any(path.name not in (MARKS, RECIPE) for path in output.iterdir())
     if not begun or not (output / MARKS).is_file():
         return []
     marks = json.loads((output / MARKS).read_text(encoding="utf-8"))
