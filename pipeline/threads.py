@@ -6,7 +6,8 @@ loaded; oneDNN's own barriers spin whatever the variables say. So threads spin s
 torch is loaded, and there are only as many as there are free cores, which can be said at any time.
 `python -m monai.bundle` loads torch before anything of this package: there, put `GOMP_SPINCOUNT=10000` in front.
 
-Numbers depend on the number of threads in their last bits: OMP_NUM_THREADS fixes it.
+Numbers depend on the number of threads in their last bits. OMP_NUM_THREADS fixes it, and a training that goes on takes
+the number that it began with.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Mapping
 from functools import cache
 
 import psutil
@@ -78,6 +80,30 @@ def number_of_threads(usable: int, cores: int, others: float) -> int:
     (4, 1)
     """
     return max(1, min(usable, int(cores - others + 0.5)))
+
+
+class NumberOfThreads:
+    """The number of threads as state of a checkpoint: a training goes on with those that it began with.
+
+    The numbers of a training depend on it in their last bits. What the user has set wins.
+    """
+
+    def state_dict(self) -> dict[str, int]:
+        import torch
+
+        return {"threads": torch.get_num_threads()}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        import torch
+
+        if state["threads"] == torch.get_num_threads():
+            return
+        given = _given(NUMBER_OF_THE_USER)
+        if given:
+            log.warning("this training began with %d threads; with %s its last bits differ", state["threads"], given[0])
+        else:
+            torch.set_num_threads(state["threads"])
+            log.info("threads: %d, as at the beginning of this training", state["threads"])
 
 
 def _given(names: tuple[str, ...]) -> list[str]:

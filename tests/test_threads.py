@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
+from pipeline import threads
 from pipeline.threads import number_of_threads
 
 SETTLED = """
@@ -60,3 +62,24 @@ def test_one_thread_at_least_and_none_for_a_core_that_others_use() -> None:
     numbers = [number_of_threads(usable=4, cores=4, others=busy) for busy in (0.0, 0.4, 0.6, 2.0, 9.0)]
     assert numbers == [4, 4, 3, 2, 1]
     assert number_of_threads(usable=2, cores=64, others=50.0) == 2
+
+
+def test_a_training_goes_on_with_the_threads_that_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in threads.NUMBER_OF_THE_USER:
+        monkeypatch.delenv(name, raising=False)
+    before = torch.get_num_threads()
+    try:
+        threads.NumberOfThreads().load_state_dict({"threads": before + 1})
+        assert threads.NumberOfThreads().state_dict() == {"threads": before + 1}
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_number_that_the_user_has_set_wins_and_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    before = torch.get_num_threads()
+    threads.NumberOfThreads().load_state_dict({"threads": before + 3})
+    assert torch.get_num_threads() == before
+    assert f"began with {before + 3} threads; with OMP_NUM_THREADS=1 its last bits differ" in caplog.text

@@ -14,6 +14,7 @@ from torch import nn
 
 from pipeline.errors import PipelineError
 from pipeline.networks.weights import load_weights, save_weights
+from pipeline.threads import NumberOfThreads
 
 
 class ResumableCheckpoint:
@@ -61,7 +62,7 @@ class ResumableCheckpoint:
         self.batches = batches
 
     def attach(self, engine: Engine) -> None:
-        objects = {**self.state, "trainer": engine}
+        objects = {**self.state, "trainer": engine, "threads": NumberOfThreads()}
         saver = DiskSaver(str(self.folder), create_dir=True, require_empty=False)
         save = Checkpoint(objects, saver, n_saved=1, global_step_transform=lambda e, _: self._step(e))
         started: Any = Events.EPOCH_STARTED
@@ -97,7 +98,8 @@ class ResumableCheckpoint:
         max_epochs = engine.state.max_epochs
         try:
             checkpoint = torch.load(found[-1], map_location="cpu", weights_only=True)
-            Checkpoint.load_objects(to_load=objects, checkpoint=checkpoint)
+            known = {name: value for name, value in objects.items() if name != "threads" or name in checkpoint}
+            Checkpoint.load_objects(to_load=known, checkpoint=checkpoint)
         except Exception as error:
             reason = str(error).splitlines()[0]
             raise PipelineError(f"checkpoint '{found[-1]}' is of another configuration: {reason}") from error
