@@ -22,7 +22,8 @@ def _range(low: float, high: float) -> str:
 def figures_table(figures: Mapping[str, float], support: str) -> Table:
     """Figures over all thresholds, with what the binning allows and the interval over scans."""
     title = f"{figures['n_scans']:.0f} scans, {figures['n_empty_scans']:.0f} without lesion; support: {support}"
-    table = Table("figure", "value", "bounds of the binning", "95 % over scans", title=title)
+    caption = "one patient: no interval" if figures["n_subjects"] < 2 else None
+    table = Table("figure", "value", "bounds of the binning", "95 % over scans", title=title, caption=caption)
     for name, text in (("auprc", "average precision"), ("auroc", "AUROC")):
         bounds = _range(figures[f"{name}_lower"], figures[f"{name}_upper"])
         interval = _range(figures[f"{name}_ci_low"], figures[f"{name}_ci_high"])
@@ -76,5 +77,9 @@ def _cell(figures: Mapping[str, float], name: str, rule: str) -> str:
 
 def difference_line(difference: Difference, other: Path) -> str:
     """The paired difference of average precision in words."""
-    interval = f"95 % {difference.lower:+.4f} to {difference.upper:+.4f}, p = {difference.p_value:.3f}"
-    return f"average precision less that of {other.name}: {difference.value:+.4f} ({interval}, paired over scans)"
+    interval = (
+        f"95 % {difference.lower:+.4f} to {difference.upper:+.4f}, p = {difference.p_value:.3f}, paired over scans"
+    )
+    if np.isnan(difference.lower):
+        interval = "no interval from one patient"
+    return f"average precision less that of {other.name}: {difference.value:+.4f} ({interval})"

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from lesionless.options import LABEL_RULES
 from pipeline.errors import PipelineError
+from preprocessing.io.grids import on_grid
+from preprocessing.io.masks import WHOLE, read_mask
+from preprocessing.io.nifti import NiftiFile, open_nifti
 
+AXES = (2, 3)
 SUFFIXES = {
     "map": ("_anomaly", "_anomaly_map", "_heatmap", "_score", "_scores", "_map", "_pred"),
     "label": ("_lesion", "_label", "_label-lesion_mask", "_seg", "_gt", "_mask"),
@@ -98,50 +99,56 @@ def pair(maps: Path, labels: Path | None, brain: Path | None) -> list[ScanFiles]
 
 
 def read(files: ScanFiles, label_rule: str = "0/1") -> ScanArrays:
-    """Read the files of a scan; raises PipelineError for another shape or affine than the map's, and as `binarise`."""
-    image = _open(files.map)
-    scores = np.asarray(image.dataobj, np.float32)
-    label, brain = (None if path is None else _beside(path, image, files.scan) for path in (files.label, files.brain))
-    lesion = np.zeros(scores.shape, bool) if label is None else binarise(label, label_rule, files.scan)
-    support = np.ones(scores.shape, bool) if brain is None else brain != 0
-    spacing = nib.affines.voxel_sizes(image.affine)[: scores.ndim]
-    return ScanArrays(scores, lesion, support, tuple(float(size) for size in spacing))
+    """The maps and masks of a scan on the grid of its map.
+
+    Raises:
+        PreprocessingError: a file that cannot be opened, or that lies elsewhere than the map; a brain mask of other
+            values than whole numbers or probabilities.
+        PipelineError: see `binarise`.
+    """
+    image = open_nifti(files.map, AXES)
+    shape = image.array.shape
+    lesion, support = np.zeros(shape, bool), np.ones(shape, bool)
+    if files.label is not None:
+        lesion = binarise(_beside(files.label, files.map, image), label_rule, files.label)
+    if files.brain is not None:
+        support = read_mask(_beside(files.brain, files.map, image), files.brain)
+    spacing = np.linalg.norm(image.affine[:3, :3], axis=0)[: len(shape)]
+    return ScanArrays(image.array, lesion, support, tuple(float(size) for size in spacing))
 
 
-def _open(path: Path) -> nib.Nifti1Image:
-    try:
-        image = cast(nib.Nifti1Image, nib.load(path))
-        np.asarray(image.dataobj[..., :1])
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
-        raise PipelineError(f"{path} cannot be read as NIfTI: {' '.join(str(error).split())}") from error
-    if len(image.shape) not in (2, 3):
-        raise PipelineError(f"{path} has shape {image.shape}; give one volume of two or three axes")
-    return image
+def _beside(path: Path, reference: Path, image: NiftiFile) -> NDArray[np.float32]:
+    other = open_nifti(path, AXES)
+    return on_grid(path, other.array, other.affine, reference, image.array.shape, image.affine)
 
 
-def _beside(path: Path, image: nib.Nifti1Image, scan: str) -> NDArray:
-    other = _open(path)
-    if other.shape != image.shape:
-        raise PipelineError(f"scan '{scan}': {path.name} has shape {other.shape}, the map {image.shape}")
-    if not np.allclose(other.affine, image.affine, atol=1e-3):
-        raise PipelineError(f"scan '{scan}': {path.name} has another affine than the map; resample one onto the other")
-    return np.asarray(other.dataobj)
+def binarise(label: NDArray, rule: str, path: Path) -> NDArray[np.bool_]:
+    """Lesion of a label, whose whole numbers count within 0.001.
 
+    Args:
+        label: values of the file.
+        rule: `0/1` (no other value may occur), `positive` (whole numbers above 0, probabilities from 0.5 on), or label
+            values such as `1,4`.
+        path: of the file, for messages.
 
-def binarise(label: NDArray, rule: str, scan: str) -> NDArray[np.bool_]:
-    """Lesion of a label: `0/1` (no other value may occur), `positive` (> 0), or label values such as `1,4`."""
+    Raises:
+        PipelineError: an unknown rule, or values that the rule does not name.
+        PreprocessingError: fractions that are no probabilities.
+    """
     if rule == "positive":
-        return label > 0
-    if rule == "0/1":
-        values = np.unique(label[(label != 0) & (label != 1)])
-        if len(values):
-            raise PipelineError(
-                f"label of scan '{scan}' has values other than 0 and 1: {', '.join(f'{v:g}' for v in values[:5])}; "
-                f"state a rule (--label-rule): {LABEL_RULES}"
-            )
-        return label == 1
+        return read_mask(label, path)
     try:
-        chosen = [float(value) for value in rule.split(",")]
+        chosen = [1.0] if rule == "0/1" else [float(value) for value in rule.split(",")]
     except ValueError:
         raise PipelineError(f"unknown label rule '{rule}'; choose {LABEL_RULES}") from None
-    return np.isin(label, chosen)
+    whole = np.rint(label)
+    strange = ~(np.abs(label - whole) <= WHOLE)
+    if rule == "0/1":
+        strange |= (whole != 0) & (whole != 1)
+    if strange.any():
+        values = ", ".join(str(value) for value in np.unique(label[strange])[:5])
+        raise PipelineError(
+            f"{path} has values other than {'0 and 1' if rule == '0/1' else 'whole numbers'}: {values}; state a rule "
+            f"(--label-rule): {LABEL_RULES}"
+        )
+    return np.isin(whole, chosen)

@@ -74,7 +74,7 @@ def replicate(
         (0.75, 1.0)
     """
     scans = histogram.scans
-    patients, owner = np.unique([(subjects or {}).get(scan, scan) for scan in scans], return_inverse=True)
+    patients, owner = np.unique(_patients(histogram, subjects), return_inverse=True)
     chances = np.full(len(patients), 1 / len(patients))
     draws = np.random.default_rng(seed).multinomial(len(patients), chances, replicates)
     weights = draws[:, owner].astype(np.float64)
@@ -88,6 +88,20 @@ def replicate(
             tp, fp, fn, _ = (weights @ np.array([confusion(histogram.scan(scan), threshold.value) for scan in scans])).T
             result[f"dice@{threshold.rule}"] = _share(2 * tp, 2 * tp + fp + fn, empty=1.0)
     return result
+
+
+def _patients(histogram: ScoreHistogram, subjects: Mapping[str, str] | None) -> list[str]:
+    return [(subjects or {}).get(scan, scan) for scan in histogram.scans]
+
+
+def n_patients(histogram: ScoreHistogram, subjects: Mapping[str, str] | None = None) -> int:
+    """Patients of a histogram; from fewer than two there is no interval, since nothing says how patients differ.
+
+    Args:
+        histogram: of the scans.
+        subjects: see `replicate`.
+    """
+    return len(set(_patients(histogram, subjects)))
 
 
 def _coarse(histogram: ScoreHistogram) -> tuple[Array, Array]:
@@ -162,7 +176,8 @@ def paired_difference(
 ) -> Difference:
     """`figure` of the first method less that of the second on the same patients: `auprc`, `auroc` or `dice@oracle`.
 
-    p value: twice the smaller share of replicates on either side of 0, counting the observed one.
+    p value: twice the smaller share of replicates on either side of 0, counting the observed one. One patient alone has
+    neither interval nor p value; they are nan.
 
     Args:
         first: of the first method.
@@ -193,10 +208,13 @@ def paired_difference(
     check_choice("figure", figure, samples[0])
     difference = samples[0][figure] - samples[1][figure]
     values = [_figures(*(part.sum(0, keepdims=True) for part in _coarse(histogram))) for histogram in (first, second)]
+    value = float(values[0][figure][0] - values[1][figure][0])
+    if n_patients(first, subjects) < 2:
+        return Difference(value, np.nan, np.nan, np.nan)
     defined = difference[~np.isnan(difference)]
     tail = min((defined <= 0).sum(), (defined >= 0).sum())
     p_value = min(1.0, 2 * (tail + 1) / (len(defined) + 1))
-    return Difference(float(values[0][figure][0] - values[1][figure][0]), *interval(difference, level), float(p_value))
+    return Difference(value, *interval(difference, level), float(p_value))
 
 
 def _refuse_unpaired(first: ScoreHistogram, second: ScoreHistogram) -> None:

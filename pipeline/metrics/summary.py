@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.metrics import curves
 from pipeline.metrics.bins import snap
-from pipeline.metrics.bootstrap import interval, replicate
+from pipeline.metrics.bootstrap import interval, n_patients, replicate
 from pipeline.metrics.counts import Counts
 from pipeline.metrics.histogram import ScoreHistogram
 from pipeline.metrics.thresholds import Threshold, oracle
@@ -61,11 +61,14 @@ def summarise(
     """
     pooled = test.pooled()
     thresholds = with_oracle(test, thresholds)
+    people = n_patients(test, subjects)
     samples = replicate(test, thresholds, replicates, seed, subjects)
+    if people < 2:  # the draws would all be the same, and the interval look like certainty
+        samples = {name: values[:0] for name, values in samples.items()}
     scans = scan_table(test, thresholds)
     row = {
         "n_scans": float(len(scans)),
-        "n_subjects": float(len({(subjects or {}).get(scan, scan) for scan in test.scans})),
+        "n_subjects": float(people),
         "n_empty_scans": float(sum(bool(scan["healthy"]) for scan in scans)),
         "lesion_share": pooled.n_positive / (pooled.n_positive + pooled.n_negative),
         "auprc_trapezoid": curves.auprc_trapezoid(pooled),
@@ -111,7 +114,8 @@ def with_oracle(test: ScoreHistogram, thresholds: Sequence[Threshold]) -> list[T
     for threshold in chosen:
         if threshold.source != "given" and threshold.support != test.support:
             raise PipelineError(
-                f"threshold '{threshold.rule}' is of the support '{threshold.support}', the scans of '{test.support}'"
+                f"threshold '{threshold.rule}' is of the support '{threshold.support}', the scans of '{test.support}'; "
+                f'if these are the same pixels, say so: --support "{threshold.support}"'
             )
     return [oracle(test), *chosen] if test.pooled().n_positive else chosen
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from preprocessing.errors import PreprocessingError
 from preprocessing.intensity.normalization import into_unit_range
-from preprocessing.io.nifti import skew_degrees
+from preprocessing.io.grids import skew_degrees
 from preprocessing.space.geometry import largest
 
 AIR, TISSUE, BONE = -1000.0, -300.0, 300.0

@@ -13,9 +13,9 @@ from monai.transforms import Transform
 from scipy import ndimage
 
 from preprocessing.errors import PreprocessingError
+from preprocessing.io.masks import is_whole, read_mask
 
 ANY = "any"
-_WHOLE = 1e-3  # stored as scaled integers, a label of 1 may read 0.9999999
 
 
 class SelectLesiond(Transform):
@@ -64,14 +64,9 @@ class SelectLesiond(Transform):
         return {**data, "lesion": tensor, "checks": {**data.get("checks", {}), **checks}}
 
     def _select(self, path: Path, label: np.ndarray) -> np.ndarray:
+        if not is_whole(label):
+            return read_mask(label, path, self.probability).astype(np.float32)
         whole = np.rint(label)
-        if (np.abs(label - whole) > _WHOLE).any():
-            if label.min() < 0 or label.max() > 1:
-                low, high = label.min(), label.max()
-                raise PreprocessingError(
-                    f"{path}: fractions from {low:g} to {high:g}; a label has whole numbers or probabilities"
-                )
-            return (label >= self.probability).astype(np.float32)
         found = label_values(whole)
         names = [value for value in found if value > 0] if self.values is None else self.values
         if unknown := sorted(set(found) - {*names, *self.background}):

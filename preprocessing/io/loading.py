@@ -13,24 +13,18 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 
 from preprocessing.errors import PreprocessingError
-from preprocessing.io.nifti import (
-    NiftiFile,
-    affine_conflict,
-    corner_distance,
-    read_nifti,
-    saturated_share,
-    skew_degrees,
-    wrapped_share,
-)
+from preprocessing.io.grids import affine_conflict, on_grid, skew_degrees, unit_hint
+from preprocessing.io.masks import read_mask
+from preprocessing.io.nifti import NiftiFile, read_nifti, saturated_share, wrapped_share
 from preprocessing.scan import Scan
 
 
 class LoadScand(Transform):
     """`scan` → `image`, `lesion`, `brain` as float32 MetaTensors [1, X, Y, Z] on the grid of the file.
 
-    A healthy scan gets no `lesion`, a scan without a given mask no `brain`; masks become `value > 0`, labels keep
-    their values. The checks are `saturated` and `wrapped`, see below, and `trailing_bytes`, what follows the compressed
-    data of the files and is ignored.
+    A healthy scan gets no `lesion`, a scan without a given mask no `brain`. Masks become 0 and 1 by `read_mask`, labels
+    keep their values; both are brought into the order of axes of the image. The checks are `saturated` and `wrapped`,
+    see below, and `trailing_bytes`, what follows the compressed data of the files and is ignored.
 
     Args:
         max_spacing_mm: thicker voxels or slices are refused.
@@ -84,9 +78,10 @@ class LoadScand(Transform):
         for key, path in (("lesion", scan.lesion), ("brain", scan.brain)):
             if path is not None:
                 label = self._read_file(path)
-                self._check_geometry(path, scan.image, label, image)
-                values = (label.array > 0).astype(np.float32) if key == "brain" else label.array
-                result[key] = _tensor(values, image.affine)
+                place = scan.image, image.array.shape, image.affine
+                values = on_grid(path, label.array, label.affine, *place, self.label_tolerance_mm)
+                mask = read_mask(values, path).astype(np.float32) if key == "brain" else values
+                result[key] = _tensor(mask, image.affine)
                 trailing += label.trailing
         shares = {"saturated": saturated_share(image.stored), "wrapped": wrapped_share(image.stored, image.offset)}
         checks = {**{name: round(share, 7) for name, share in shares.items()}, "trailing_bytes": trailing}
@@ -119,11 +114,15 @@ class LoadScand(Transform):
 
     def _check_size(self, path: Path, file: NiftiFile) -> None:
         spacing = np.linalg.norm(file.affine[:3, :3], axis=0)
-        extent = spacing * file.array.shape
+        extent, unit = spacing * file.array.shape, unit_hint(file.header)
         if spacing.max() > self.max_spacing_mm:
-            raise PreprocessingError(f"{path}: voxels of {_mm(spacing)} mm; the limit is {self.max_spacing_mm:g} mm")
+            raise PreprocessingError(
+                f"{path}: voxels of {_mm(spacing)} mm; the limit is {self.max_spacing_mm:g} mm{unit}"
+            )
         if extent.min() < self.min_extent_mm:
-            raise PreprocessingError(f"{path}: field of view {_mm(extent)} mm; a head needs {self.min_extent_mm:g} mm")
+            raise PreprocessingError(
+                f"{path}: field of view {_mm(extent)} mm; a head needs {self.min_extent_mm:g} mm{unit}"
+            )
 
     def _check_overflow(self, path: Path, file: NiftiFile) -> None:
         kind = file.stored.dtype
@@ -137,17 +136,6 @@ class LoadScand(Transform):
             raise PreprocessingError(
                 f"{path}: overflow: {wrapped:.2g} of the voxels are below {np.iinfo(kind).min // 2}, where {kind.name} "
                 f"puts larger magnitudes; at most {self.wrapped:g}"
-            )
-
-    def _check_geometry(self, path: Path, image_path: Path, label: NiftiFile, image: NiftiFile) -> None:
-        shape, expected = label.array.shape, image.array.shape
-        if shape != expected:
-            raise PreprocessingError(f"{path}: shape {shape} is not the shape {expected} of {image_path.name}")
-        distance = corner_distance(label.affine, image.affine, shape)
-        if distance > self.label_tolerance_mm:
-            raise PreprocessingError(
-                f"{path}: its affine is {distance:.1f} mm away from the one of {image_path.name}; "
-                f"at most {self.label_tolerance_mm:g} mm"
             )
 
 

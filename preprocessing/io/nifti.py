@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,17 @@ import numpy as np
 from nibabel.volumeutils import apply_read_scaling
 
 from preprocessing.errors import PreprocessingError
+from preprocessing.io.grids import unit_hint
 
+LARGEST = 10**9  # voxels: a head at 0.25 mm; a header that says more is damaged or made to fill the memory
+PAIR = (".hdr", ".img")
 _BLOCK = 1 << 24
 _GZIP = b"\x1f\x8b"
+_OTHER_NUMBERS = {
+    "c": "; it is complex, give its magnitude",
+    "V": "; it is in colour, give one grey value a voxel",
+}
+_FORMATS = {_GZIP: "gzip", b"NRRD": "NRRD", b"\x89HDF": "HDF5 (MINC 2)", b"DICM": "DICOM", b"\x89PNG": "PNG"}
 
 
 @dataclass(frozen=True)
@@ -39,36 +48,56 @@ class NiftiFile:
     trailing: int
 
 
-def read_nifti(path: Path) -> NiftiFile:
-    """Read a file, whole and with its checksum.
+def open_nifti(path: Path, axes: Sequence[int] = (3,)) -> NiftiFile:
+    """The one opening of an image: a file as it is, whole and with its checksum.
+
+    Axes of length one after the third are left out. Nothing is said of where it lies, and NaN is left in.
+
+    Args:
+        path: `.nii`, `.nii.gz`, or one of `.hdr` and `.img`.
+        axes: how many the volume may have.
 
     Raises:
-        PreprocessingError: missing, damaged, not NIfTI, not one 3-D volume, no valid affine or scaling, or NaN.
+        PreprocessingError: missing, damaged, not NIfTI, not one volume of real numbers, or no valid scaling.
     """
     if not path.is_file():
-        raise PreprocessingError(f"{path}: no such file")
+        raise PreprocessingError(f"{path}: no such file{_as_link(path)}{_as_folder(path)}")
     try:
         file: Any = nib.load(path)
         known = isinstance(file, nib.Nifti1Pair)  # also a single file, also NIfTI-2
+        if known and math.prod(file.shape) > LARGEST:
+            raise PreprocessingError(f"{path}: shape {file.shape}; at most {LARGEST:.0e} voxels are read")
         stored = np.asarray(file.dataobj.get_unscaled() if known else ())
         trailing = trailing_bytes(path)
+    except PreprocessingError:
+        raise
     except Exception as error:  # nibabel, zlib and gzip each raise their own kinds
-        raise PreprocessingError(f"{path}: unreadable or truncated ({type(error).__name__}: {error})") from error
+        raise PreprocessingError(f"{path}: unreadable or truncated ({_words(error)}{_kind(path)})") from error
     if not known:
-        raise PreprocessingError(f"{path}: {type(file).__name__} is not NIfTI")
+        raise PreprocessingError(f"{path}: {type(file).__name__} is not NIfTI; convert it, for example by nib-convert")
     while stored.ndim > 3 and stored.shape[-1] == 1:
         stored = stored[..., 0]
-    if stored.ndim != 3 or stored.dtype.kind not in "iuf":
-        raise PreprocessingError(
-            f"{path}: shape {stored.shape} of {stored.dtype.name} is not one 3-D volume of numbers"
-        )
-    affine = _affine(path, file)
+    if stored.ndim not in axes or stored.dtype.kind not in "iuf":
+        kind = f"one {'- or '.join(map(str, axes))}-D volume of numbers{_OTHER_NUMBERS.get(stored.dtype.kind, '')}"
+        raise PreprocessingError(f"{path}: shape {stored.shape} of {stored.dtype.name} is not {kind}")
     _check_slope(path, file)
     slope, offset = np.float32(file.dataobj.slope), np.float32(file.dataobj.inter)
     array = apply_read_scaling(stored, slope, offset).astype(np.float32, copy=False)
-    if not (finite := np.isfinite(array)).all():
+    return NiftiFile(stored, array, _affine(path, file), file.header, float(offset), trailing)
+
+
+def read_nifti(path: Path) -> NiftiFile:
+    """One finite 3-D volume that lies somewhere.
+
+    Raises:
+        PreprocessingError: see `open_nifti`; neither sform nor qform, or NaN.
+    """
+    file = open_nifti(path)
+    if file.header["sform_code"] == 0 and file.header["qform_code"] == 0:
+        raise PreprocessingError(f"{path}: no valid affine: sform_code and qform_code are both 0")
+    if not (finite := np.isfinite(file.array)).all():
         raise PreprocessingError(f"{path}: {np.count_nonzero(~finite)} voxels are NaN or infinite")
-    return NiftiFile(stored, array, affine, file.header, float(offset), trailing)
+    return file
 
 
 def load_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -79,6 +108,14 @@ def load_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     file = read_nifti(path)
     return file.array, file.affine
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files that are read for the image `path`: a pair `.hdr`, `.img` has two."""
+    if path.suffix.lower() not in PAIR:
+        return (path,)
+    pair = sorted(other for other in path.parent.glob("*") if other.stem == path.stem and other.suffix.lower() in PAIR)
+    return tuple(pair) or (path,)
 
 
 def trailing_bytes(path: Path) -> int:
@@ -101,25 +138,6 @@ def trailing_bytes(path: Path) -> int:
     return len(rest)
 
 
-def affine_conflict(header: nib.Nifti1Header, shape: tuple[int, ...]) -> float:
-    """Largest distance in mm between the corners by sform and the same by qform; 0 where one of them is not set."""
-    sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
-    return 0.0 if sform is None or qform is None else corner_distance(sform, qform, shape)
-
-
-def corner_distance(one: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> float:
-    """Largest distance in mm between the corners of a grid of `shape` under two affines."""
-    corners = np.array([(*corner, 1) for corner in itertools.product(*((0, n - 1) for n in shape))])
-    return float(np.linalg.norm((corners @ (one - other).T)[:, :3], axis=1).max())
-
-
-def skew_degrees(affine: np.ndarray) -> float:
-    """How far the angle between two voxel axes is from a right one, in degrees; the largest of the three."""
-    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    cosines = np.abs(axes.T @ axes)[np.triu_indices(3, 1)]
-    return float(np.degrees(np.arcsin(np.clip(cosines, 0, 1).max())))
-
-
 def saturated_share(stored: np.ndarray) -> float:
     """Share of voxels at the upper limit of an integer type, where larger values were cut off; floats: 0."""
     return float((stored == np.iinfo(stored.dtype).max).mean()) if stored.dtype.kind in "iu" else 0.0
@@ -138,12 +156,10 @@ def wrapped_share(stored: np.ndarray, offset: float) -> float:
 
 
 def _affine(path: Path, file: Any) -> np.ndarray:
-    header = file.header
-    if header["sform_code"] == 0 and header["qform_code"] == 0:
-        raise PreprocessingError(f"{path}: no valid affine: sform_code and qform_code are both 0")
     affine = np.asarray(file.affine, dtype=np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
-        raise PreprocessingError(f"{path}: no valid affine: {affine[:3].round(3).tolist()} is singular or not finite")
+        trouble = f"{affine[:3].round(3).tolist()} is singular or not finite{unit_hint(file.header)}"
+        raise PreprocessingError(f"{path}: no valid affine: {trouble}")
     return affine
 
 
@@ -154,3 +170,28 @@ def _check_slope(path: Path, file: Any) -> None:
         slope = float(type(file.header).from_fileobj(stream, check=False)["scl_slope"])
     if not np.isfinite(slope):
         raise PreprocessingError(f"{path}: scl_slope is {slope:g}; it must be a number, 0 for unscaled values")
+
+
+def _words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _kind(path: Path) -> str:
+    """What the file is by its first bytes, where that is not what its name says."""
+    with path.open("rb") as stream:
+        begin = stream.read(132)
+    found = next((name for magic, name in _FORMATS.items() if magic in (begin[: len(magic)], begin[128:])), "")
+    zipped = path.name.lower().endswith(".gz")
+    if zipped and found != "gzip":
+        return "; its name says gzip, its content is " + (found or "not compressed")
+    if found == "gzip" and not zipped:
+        return "; its content is gzip, name it .nii.gz"
+    return f"; it is {found}, convert it to NIfTI" if found and found != "gzip" else ""
+
+
+def _as_link(path: Path) -> str:
+    return f"; it is a link to {path.readlink()}, which is not there" if path.is_symlink() and not path.exists() else ""
+
+
+def _as_folder(path: Path) -> str:
+    return "; it is a folder" if path.is_dir() else ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -14,15 +15,16 @@ from lesionless.metrics import metrics
 from lesionless.scan_files import binarise, find_images, pair, read
 from pipeline.errors import PipelineError
 from pipeline.metrics import ScoreHistogram, fixed, percentile, save_thresholds, summarise
+from preprocessing.errors import PreprocessingError
 
 SHAPE = (12, 10, 6)
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 ROLES = {"maps": "_anomaly", "reference": "_lesion", "brains": "_support"}
 
 
-def write(path: Path, data: np.ndarray, affine: np.ndarray = AFFINE) -> Path:
+def write(path: Path, data: np.ndarray, affine: np.ndarray = AFFINE, kind: Any = np.float32) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(data.astype(np.float32) if data.dtype != bool else data.astype(np.uint8), affine), path)
+    nib.save(nib.Nifti1Image(data.astype(np.uint8 if data.dtype == bool else kind), affine), path)
     return path
 
 
@@ -119,7 +121,9 @@ def test_normals_need_no_labels_and_give_thresholds(scans: Path) -> None:
 
 def test_single_files_pair_whatever_their_names(scans: Path) -> None:
     label = (scans / "reference/sub-1_lesion.nii.gz").rename(scans / "truth.nii.gz")
-    assert "1 scans" in call(scans / "maps/sub-1_anomaly.nii.gz", label)
+    output = call(scans / "maps/sub-1_anomaly.nii.gz", label)
+    assert "1 scans" in output
+    assert "one patient: no interval" in output
 
 
 # file name, role -> scan id
@@ -139,37 +143,67 @@ def test_scan_id_of_a_file(tmp_path: Path, name: str, role: str, scan: str) -> N
     assert [*find_images(tmp_path, role)] == [scan]
 
 
+LABEL = Path("label.nii")
 RULES = [("0/1", [0, 1, 1], [0, 1, 1]), ("positive", [-1, 0, 3], [0, 0, 1]), ("1,4", [1, 2, 4], [1, 0, 1])]
 
 
 @pytest.mark.parametrize(("rule", "label", "lesion"), RULES)
 def test_label_rules(rule: str, label: list[int], lesion: list[int]) -> None:
-    assert binarise(np.array(label), rule, "sub-1").tolist() == [bool(value) for value in lesion]
+    for values in (np.array(label), np.array(label) * 0.9999999):  # as scaled integers read
+        assert binarise(values, rule, LABEL).tolist() == [bool(value) for value in lesion]
+
+
+def test_positive_fractions_are_probabilities() -> None:
+    assert binarise(np.array([0, 0.2, 0.5, 1]), "positive", LABEL).tolist() == [False, False, True, True]
 
 
 def test_bad_labels_are_refused() -> None:
-    with pytest.raises(PipelineError, match="scan 'sub-1' has values other than 0 and 1: 0.5, 2; state a rule"):
-        binarise(np.array([0, 1, 2, 0.5]), "0/1", "sub-1")
+    with pytest.raises(PipelineError, match="label.nii has values other than 0 and 1: 0.5, 2.0; state a rule"):
+        binarise(np.array([0, 1, 2, 0.5]), "0/1", LABEL)
     with pytest.raises(PipelineError, match="unknown label rule 'all'; choose 0/1, positive"):
-        binarise(np.zeros(2), "all", "sub-1")
+        binarise(np.zeros(2), "all", LABEL)
+    with pytest.raises(PipelineError, match="label.nii has values other than whole numbers: 0.5"):
+        binarise(np.array([0, 1, 4, 0.5]), "1,4", LABEL)
 
 
 def test_nan_in_a_label_is_refused() -> None:
     with pytest.raises(PipelineError, match="other than 0 and 1: nan"):
-        binarise(np.array([0, np.nan]), "0/1", "sub-1")
+        binarise(np.array([0, np.nan]), "0/1", LABEL)
 
 
 @pytest.mark.parametrize(
     ("shape", "affine", "text"),
     [
-        ((12, 10, 5), AFFINE, r"scan 'sub-1': sub-1_lesion.nii.gz has shape \(12, 10, 5\), the map \(12, 10, 6\)"),
-        (SHAPE, np.diag([2, 2, 2.5, 1]), "scan 'sub-1': sub-1_lesion.nii.gz has another affine than the map"),
+        ((12, 10, 5), AFFINE, r"sub-1_lesion.nii.gz: shape \(12, 10, 5\) is not the shape \(12, 10, 6\) of sub-1_anom"),
+        (SHAPE, np.diag([2, 2, 2.5, 1]), r"sub-1_lesion.nii.gz: its affine is 2.5 mm away .*; resample one onto the"),
     ],
 )
 def test_another_grid_is_refused(scans: Path, shape: tuple[int, ...], affine: np.ndarray, text: str) -> None:
     write(scans / "reference/sub-1_lesion.nii.gz", np.zeros(shape), affine)
-    with pytest.raises(PipelineError, match=text):
+    with pytest.raises(PreprocessingError, match=text):
         call(scans / "maps", scans / "reference")
+
+
+def as_floats(values: np.ndarray) -> np.ndarray:
+    return np.where(values, 0.9999, 1e-6)
+
+
+def test_what_is_stored_otherwise_gives_the_same_figures(scans: Path) -> None:
+    """A trailing axis, another order of axes, an origin that was rounded, masks as resampled fractions."""
+    maps, reference = scans / "maps", scans / "reference"
+    call(maps, reference, "--brain", reference, "--out", scans / "plain")
+    for i, file in enumerate(sorted(maps.iterdir())):
+        array = np.asarray(nib.load(file).dataobj)
+        if i % 2:
+            write(file, array[..., None])
+        else:
+            moved = AFFINE @ np.array([[-1, 0, 0, SHAPE[0] - 1], [0, 1, 0, 0.02], [0, 0, 1, 0], [0, 0, 0, 1]])
+            write(file, array[::-1], moved)
+    for file in reference.glob("*_support.nii.gz"):
+        write(file, as_floats(np.asarray(nib.load(file).dataobj) > 0))
+    call(maps, reference, "--brain", reference, "--out", scans / "other")
+    plain, other = (pd.read_csv(scans / name / "metrics.csv") for name in ("plain", "other"))
+    pd.testing.assert_frame_equal(plain, other)
 
 
 def test_missing_and_broken_files_are_refused(scans: Path) -> None:
@@ -181,7 +215,7 @@ def test_missing_and_broken_files_are_refused(scans: Path) -> None:
     with pytest.raises(PipelineError, match="no label in '.*reference' for sub-2; found: sub-0"):
         call(scans / "maps", scans / "reference")
     (scans / "maps/sub-3_anomaly.nii.gz").write_bytes(b"no image")
-    with pytest.raises(PipelineError, match="sub-3_anomaly.nii.gz cannot be read as NIfTI"):
+    with pytest.raises(PreprocessingError, match="sub-3_anomaly.nii.gz: unreadable or truncated .* not compressed"):
         call(scans / "maps")
     (scans / "empty").mkdir()
     with pytest.raises(PipelineError, match="map folder '.*empty' has no .nii"):
@@ -199,7 +233,10 @@ def test_nan_empty_support_and_volumes_are_refused_by_scan(scans: Path) -> None:
     with pytest.raises(PipelineError, match="scan 'sub-0' has NaN"):
         call(scans / "maps", scans / "reference")
     write(scans / "maps/sub-0_anomaly.nii.gz", np.zeros((*SHAPE, 2)))
-    with pytest.raises(PipelineError, match=r"shape \(12, 10, 6, 2\); give one volume"):
+    with pytest.raises(PreprocessingError, match=r"shape \(12, 10, 6, 2\) of float32 is not one 2- or 3-D volume"):
+        call(scans / "maps", scans / "reference")
+    write(scans / "maps/sub-0_anomaly.nii.gz", np.zeros(SHAPE, np.complex64), kind=np.complex64)
+    with pytest.raises(PreprocessingError, match="sub-0_anomaly.nii.gz: .*; it is complex, give its magnitude"):
         call(scans / "maps", scans / "reference")
 
 

@@ -8,7 +8,17 @@ import torch
 from metric_samples import counted
 
 from pipeline.errors import PipelineError
-from pipeline.metrics import ScoreHistogram, Threshold, fixed, mask_overlap, merge, percentile, scan_table, summarise
+from pipeline.metrics import (
+    ScoreHistogram,
+    Threshold,
+    fixed,
+    mask_overlap,
+    merge,
+    paired_difference,
+    percentile,
+    scan_table,
+    summarise,
+)
 
 PIXELS = 1000
 VOXEL_ML = 0.02
@@ -82,7 +92,9 @@ def test_few_bins_are_said(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_threshold_of_another_support_is_refused() -> None:
     framed = Threshold("p95", 0.5, "normals", 3, "frame")
-    with pytest.raises(PipelineError, match="threshold 'p95' is of the support 'frame', the scans of 'brain'"):
+    with pytest.raises(
+        PipelineError, match="threshold 'p95' is of the support 'frame', the scans of 'brain'; .* --support \"frame\""
+    ):
         summarise(cohort(), [framed], replicates=10)
 
 
@@ -103,3 +115,17 @@ def test_the_same_figures_for_the_same_seed() -> None:
 
 def test_volumes_are_nan_without_a_voxel_volume() -> None:
     assert np.isnan(summarise(counted(*SCANS["sub-healthy"]), [fixed(0.5)], 5)["healthy_ml@0.5"])
+
+
+@pytest.mark.parametrize("subjects", [None, {"sub-a": "P", "sub-b": "P"}])
+def test_one_patient_has_no_interval(subjects: dict[str, str] | None) -> None:
+    data = cohort(("sub-a",) if subjects is None else ("sub-a", "sub-b"))
+    row = summarise(data, [fixed(0.75)], replicates=20, subjects=subjects)
+    assert row["n_subjects"] == 1
+    assert row["auprc"] > 0
+    ends = [value for name, value in row.items() if "_ci_" in name]
+    assert len(ends) == 8
+    assert np.isnan(ends).all()
+    assert np.isnan(paired_difference(data, data, "auprc", 20, subjects=subjects)[1:]).all()
+    two = summarise(cohort(("sub-a", "sub-b")), [fixed(0.75)], replicates=20)
+    assert two["auprc_ci_low"] < two["auprc_ci_high"]

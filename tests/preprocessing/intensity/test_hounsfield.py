@@ -14,7 +14,7 @@ from synthetic_ct import CtHead, ct_head
 from preprocessing.config import load_config
 from preprocessing.errors import PreprocessingError
 from preprocessing.intensity.hounsfield import CheckHounsfieldd, RemoveBedd, ScaleIntensityWindowd
-from preprocessing.io.nifti import skew_degrees
+from preprocessing.io.grids import skew_degrees
 from preprocessing.scan import Scan
 
 CONFIG = load_config("ct", {})

@@ -61,7 +61,7 @@ def test_rounding_of_scaled_integers_makes_no_probability() -> None:
     [
         (CLASSES, {"values": [1, 2]}, r"label value 4; lesion is 1, 2, background 0"),
         (CLASSES - 1, {}, r"label value -1; lesion is whole numbers above 0, background 0"),
-        (CLASSES / 3, {}, r"fractions from 0 to 1\.33333; a label has whole numbers or prob"),
+        (CLASSES / 3, {}, r"fractions from 0 to 1\.33333; a mask has whole numbers or prob"),
     ],
 )
 def test_values_that_no_rule_names_are_refused(label: np.ndarray, rule: dict[str, Any], message: str) -> None:

@@ -277,7 +277,56 @@ def test_streams_in_a_row_are_one_file(tmp_path: Path) -> None:
     assert data["checks"]["trailing_bytes"] == 0
 
 
-def test_colours_are_refused(tmp_path: Path) -> None:
+def test_colours_and_complex_values_are_refused(tmp_path: Path) -> None:
     colours = np.zeros((30, 30, 30), [("R", "u1"), ("G", "u1"), ("B", "u1")])
-    with pytest.raises(PreprocessingError, match=r"shape \(30, 30, 30\) of void24 is not one 3-D volume of numbers"):
+    with pytest.raises(PreprocessingError, match=r"shape \(30, 30, 30\) of void24 is not .* numbers; it is in colour"):
         load_volume(write(tmp_path / "scan.nii", colours))
+    with pytest.raises(
+        PreprocessingError, match=r"complex64 is not one 3-D volume of numbers; it is complex, give its"
+    ):
+        load_volume(write(tmp_path / "scan.nii", noise(30, 30, 30).astype(np.complex64)))
+
+
+@pytest.mark.parametrize("unit", ["micron", "meter"])
+def test_another_unit_than_mm_is_named(tmp_path: Path, unit: str) -> None:
+    scale = {"micron": 1000, "meter": 0.001}[unit]
+    image = nib.Nifti1Image(noise(30, 30, 30), np.diag([4.0 * scale, 4 * scale, 4 * scale, 1]))
+    image.header.set_xyzt_units(unit)
+    image.to_filename(tmp_path / "scan.nii")
+    with pytest.raises(PreprocessingError, match=f"its header says the unit {unit.replace('meter', 'metre')}"):
+        LOAD({"scan": scan_of(tmp_path / "scan.nii")})
+
+
+def test_what_a_file_is_by_its_content_is_said(tmp_path: Path) -> None:
+    plain = write(tmp_path / "scan.nii", noise(30, 30, 30))
+    for name, content, said in (
+        ("a.nii.gz", plain.read_bytes(), "its name says gzip, its content is not compressed"),
+        ("b.nii", gzip.compress(plain.read_bytes()), r"its content is gzip, name it \.nii\.gz"),
+        ("c.nrrd", b"NRRD0004\ntype: uchar\n\n", "it is NRRD, convert it to NIfTI"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(PreprocessingError, match=said):
+            load_volume(tmp_path / name)
+    (tmp_path / "d.nii").symlink_to("nowhere.nii")
+    with pytest.raises(PreprocessingError, match=r"d\.nii: no such file; it is a link to nowhere\.nii, which is not"):
+        load_volume(tmp_path / "d.nii")
+
+
+def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    content = bytearray(write(tmp_path / "scan.nii", noise(30, 30, 30)).read_bytes())
+    content[42:48] = np.array([30000, 30000, 30000], "<i2").tobytes()
+    (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(PreprocessingError, match=r"shape \(30000, 30000, 30000\); at most 1e\+09 voxels are read"):
+        load_volume(tmp_path / "scan.nii.gz")
+
+
+def test_a_label_stored_in_another_order_is_brought_into_that_of_the_image(tmp_path: Path) -> None:
+    grid = np.array([[4.0, 0.2, 0, -50], [-0.2, 4, 0, -60], [0, 0, 4, -40], [0, 0, 0, 1]])
+    image = write(tmp_path / "scan.nii.gz", noise(30, 32, 34), grid, (1, 0))
+    classes = np.random.default_rng(1).integers(0, 5, (30, 32, 34)).astype(np.uint8)
+    stored = np.transpose(classes[::-1], (2, 0, 1))  # stored[k, i, j] = classes[29 - i, j, k]
+    affine = grid @ np.array([[0, -1, 0, 29], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
+    label = write(tmp_path / "label.nii.gz", np.ascontiguousarray(stored), affine, (1, 0))
+    data = LOAD({"scan": Scan("sub-a", "sub-a", "FLAIR", image, lesion=label, brain=label)})
+    np.testing.assert_array_equal(data["lesion"][0].numpy(), classes)
+    np.testing.assert_array_equal(data["brain"][0].numpy(), classes > 0)
