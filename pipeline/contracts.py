@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypedDict, TypeVar
+from typing import NamedTuple, Protocol, TypedDict, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -114,6 +114,12 @@ class Detector(Protocol):
     def __call__(self, image: Tensor) -> Tensor: ...
 
 
+class PlacedDetector(Protocol):
+    """One score a pixel, [N, 1, H, W], of slices whose place in the atlas it knows, z [N]."""
+
+    def __call__(self, image: Tensor, z: Tensor) -> Tensor: ...
+
+
 class FeatureNetwork(Protocol):
     """Has residual stages, of which the later ones need not be computed."""
 
@@ -167,3 +173,12 @@ class MapInferer(Protocol[NetworkT]):
     """From the slices [N, 1, H, W] of a volume, in [0, 1], to their anomaly maps; the network is in evaluation mode."""
 
     def __call__(self, inputs: Tensor, network: NetworkT) -> Scored: ...
+
+
+@runtime_checkable
+class PlacedInferer(Protocol[NetworkT]):
+    """Asks where in the atlas the slices lie, before it scores them; the `Scorer` tells it."""
+
+    def at(self, z: Tensor) -> MapInferer[NetworkT]:
+        """The inferer for slices of these heights, z [N], as in Batch."""
+        ...

@@ -14,13 +14,14 @@ from typing import Any, Protocol
 from ignite import distributed as idist
 from ignite.engine import Engine
 
-from pipeline.contracts import MapInferer
+from pipeline.contracts import MapInferer, PlacedInferer
 from pipeline.errors import PipelineError
 from pipeline.files import write_json
 from pipeline.handlers.criteria import LabelledPrecision
 from pipeline.inferers import Scorer
 
 logger = logging.getLogger(__name__)
+AnyInferer = MapInferer | PlacedInferer
 
 
 class Criterion(Protocol):
@@ -38,7 +39,7 @@ class Criterion(Protocol):
     def value(self) -> float: ...
 
 
-def with_parameters(inferer: MapInferer, parameters: Mapping[str, Any]) -> MapInferer:
+def with_parameters(inferer: AnyInferer, parameters: Mapping[str, Any]) -> AnyInferer:
     """An inferer like the given one, built with these parameters in place of its own.
 
     Raises:
@@ -108,7 +109,7 @@ class Tuning:
         self.chosen = {name: best[name] for name in self.candidates}
         self._write({"chosen": self.chosen, "criterion": self.criterion.name, "tried": tried})
 
-    def tuned(self, inferer: MapInferer) -> MapInferer:
+    def tuned(self, inferer: AnyInferer) -> AnyInferer:
         """The inferer with the chosen parameters; the inferer itself where nothing is to be chosen."""
         if not self.candidates:
             return inferer

@@ -54,7 +54,7 @@ class Preparation:
         atlas = load_grid(Path(self.config["atlas"]["brain"]))
         affine = grid_affine(atlas.affine, atlas.array.shape, transform.size, z)
         lesion = found["lesion"] > 0 if "lesion" in found else None
-        return Slices(found["image"], found["brain"] > 0, affine, lesion)
+        return Slices(found["image"], found["brain"] > 0, affine, np.array(z), lesion)
 
     def requests(self, scans: Sequence[Scan], out: Path) -> list[ScanRequest]:
         """The request of each scan for the folder `out` of prepared scans."""

@@ -3,7 +3,15 @@
 from pipeline.engines.adversarial import AdversarialTrainer
 from pipeline.engines.fit import Fit
 from pipeline.engines.paint import PreparePaintedSlices
-from pipeline.engines.prepare import PrepareSlices, share_of_batch
+from pipeline.engines.prepare import PrepareScan, PrepareSlices, share_of_batch
 from pipeline.engines.split_evaluator import split_evaluator
 
-__all__ = ["AdversarialTrainer", "Fit", "PreparePaintedSlices", "PrepareSlices", "share_of_batch", "split_evaluator"]
+__all__ = [
+    "AdversarialTrainer",
+    "Fit",
+    "PreparePaintedSlices",
+    "PrepareScan",
+    "PrepareSlices",
+    "share_of_batch",
+    "split_evaluator",
+]

@@ -42,6 +42,23 @@ class PrepareSlices(PrepareBatch):
         return tensors["image"] if corrupted is None else move(corrupted), cast(Batch, tensors)
 
 
+class PrepareScan(PrepareBatch):
+    """The slices of a scan, for a `Scorer`: as PrepareSlices, and the heights of the slices as its argument `z`."""
+
+    def __init__(self) -> None:
+        self.prepare = PrepareSlices()
+
+    def __call__(
+        self,
+        batchdata: dict[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, Batch, tuple[()], dict[str, torch.Tensor]]:
+        image, batch = self.prepare(batchdata, device, non_blocking, **kwargs)
+        return image, batch, (), {"z": batch["z"]}
+
+
 def share_of_batch(batch_size: int) -> int:
     """Images of a batch that fall to each rank.
 

@@ -11,9 +11,9 @@ from ignite.engine import Engine, Events
 from monai.engines import IterationEvents, SupervisedEvaluator
 from torch import nn
 
-from pipeline.contracts import MapInferer
+from pipeline.contracts import MapInferer, PlacedInferer
 from pipeline.data import SliceDataset, scan_loader
-from pipeline.engines.prepare import PrepareSlices
+from pipeline.engines.prepare import PrepareScan
 from pipeline.inferers import Scorer
 from pipeline.progress import Progress
 
@@ -25,7 +25,7 @@ def split_evaluator(
     split: str,
     erosion_mm: float,
     network: nn.Module,
-    inferer: Scorer | MapInferer,
+    inferer: Scorer | MapInferer | PlacedInferer,
     device: torch.device,
     handlers: Sequence[Any] = (),
     erosion_px: int | None = None,
@@ -48,7 +48,7 @@ def split_evaluator(
         val_data_loader=scan_loader(dataset, subjects=subjects),
         network=network,
         inferer=inferer if isinstance(inferer, Scorer) else Scorer(inferer),
-        prepare_batch=PrepareSlices(),
+        prepare_batch=PrepareScan(),
         decollate=False,
         val_handlers=list(handlers),
     )

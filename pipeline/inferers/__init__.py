@@ -4,6 +4,7 @@ from pipeline.inferers.attention import ActivationMap, GradCAM, LatentGradCAM
 from pipeline.inferers.generator import EncodeToFixedGenerator, Generate
 from pipeline.inferers.intensity import HistogramRank, Intensity
 from pipeline.inferers.monte_carlo import MonteCarlo
+from pipeline.inferers.normative import ProjectionResidual, StandardScore
 from pipeline.inferers.precision import Forward
 from pipeline.inferers.probability import MirroredProbability, NetworkMap, Probability
 from pipeline.inferers.residual import FeatureResidual, GradientWeightedResidual, Residual
@@ -25,7 +26,9 @@ __all__ = [
     "MonteCarlo",
     "NetworkMap",
     "Probability",
+    "ProjectionResidual",
     "Residual",
     "Restoration",
     "Scorer",
+    "StandardScore",
 ]

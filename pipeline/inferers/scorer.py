@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import torch
 from monai.inferers import Inferer
 
-from pipeline.contracts import MapInferer, Scored
+from pipeline.contracts import MapInferer, PlacedInferer, Scored
+from pipeline.errors import PipelineError
 
 
 class Choices(Protocol):
@@ -25,7 +26,7 @@ class Choices(Protocol):
         HistogramRank(sigma_mm=2.0, spacing_mm=1.0, scope='volume')
     """
 
-    def tuned(self, inferer: MapInferer) -> MapInferer:
+    def tuned(self, inferer: MapInferer | PlacedInferer) -> MapInferer | PlacedInferer:
         """An inferer like the given one, with the chosen parameters."""
 
 
@@ -35,6 +36,7 @@ class Scorer(Inferer):
 
     Args:
         inferer: `(slices [N, 1, H, W], network) -> Scored`. One that returns a tensor, as MONAI's do, has a map alone.
+            A PlacedInferer is told the heights of the slices first.
         postprocessing: steps `(map, slices) -> map`, applied in order; the same for all rows of a table.
         tuning: gives the inferer with the chosen parameters; None: the inferer as it is.
 
@@ -52,13 +54,30 @@ class Scorer(Inferer):
         [0.0, 0.20000000298023224, 0.4000000059604645, 0.6000000238418579, 0.800000011920929]
     """
 
-    inferer: MapInferer
+    inferer: MapInferer | PlacedInferer
     postprocessing: Sequence[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = ()
     tuning: Choices | None = None
 
-    def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Scored:
-        """What is found in all slices `inputs` [N, 1, H, W] of one volume; further arguments go to the inferer."""
-        inferer = self.inferer if self.tuning is None else self.tuning.tuned(self.inferer)
+    def __call__(
+        self,
+        inputs: torch.Tensor,
+        network: Callable[..., Any],
+        *args: Any,
+        z: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Scored:
+        """What is found in all slices of one volume.
+
+        Args:
+            inputs: the slices, [N, 1, H, W] in [0, 1].
+            network: in evaluation mode.
+            z: heights of the slices in the atlas, [N]; only a PlacedInferer needs them.
+            args: go to the inferer, as `kwargs` do.
+
+        Raises:
+            PipelineError: a PlacedInferer without heights.
+        """
+        inferer = self._at(z)
         found: Any = inferer(inputs, network, *args, **kwargs)
         scored = found if isinstance(found, Scored) else Scored(found)
         anomaly = scored.map
@@ -66,6 +85,14 @@ class Scorer(Inferer):
             anomaly = step(anomaly, inputs)
         return scored._replace(map=anomaly)
 
-    def map(self, inputs: torch.Tensor, network: Callable[..., Any]) -> torch.Tensor:
+    def map(self, inputs: torch.Tensor, network: Callable[..., Any], z: torch.Tensor | None = None) -> torch.Tensor:
         """The map [N, 1, H, W] alone, for what wants one tensor: MONAI's verbs, export and serving."""
-        return self(inputs, network).map
+        return self(inputs, network, z=z).map
+
+    def _at(self, z: torch.Tensor | None) -> MapInferer:
+        inferer = self.inferer if self.tuning is None else self.tuning.tuned(self.inferer)
+        if not isinstance(inferer, PlacedInferer):
+            return inferer
+        if z is None:
+            raise PipelineError(f"{type(inferer).__name__} needs the heights of the slices in the atlas: give z")
+        return inferer.at(z)

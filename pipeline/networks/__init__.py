@@ -7,6 +7,8 @@ from pipeline.networks.features import VGGFeatures, load_features
 from pipeline.networks.gan import FAnoGAN, ImageCritic, LatentCritic
 from pipeline.networks.gmvae import MixtureOutput, SpatialGMVAE
 from pipeline.networks.lesion_unet import LesionUNet
+from pipeline.networks.normative import NormativeAtlas
+from pipeline.networks.principal_components import PrincipalComponents
 from pipeline.networks.spa import SpatialOutput, SpatialVAE, sample_with_snr
 from pipeline.networks.weights import load_weights, save_weights
 
@@ -18,6 +20,8 @@ __all__ = [
     "LatentCritic",
     "LesionUNet",
     "MixtureOutput",
+    "NormativeAtlas",
+    "PrincipalComponents",
     "ResNetAutoencoder",
     "SpatialGMVAE",
     "SpatialOutput",

@@ -32,12 +32,14 @@ class Slices:
         image: [N, H, W] float32 in [0, 1].
         brain: [N, H, W] bool.
         affine: voxel of the volume [H, W, N] → mm of the atlas (RAS), 4×4.
+        z: [N], the slice of the atlas that each lies in.
         lesion: [N, H, W] bool, the label; None without one.
     """
 
     image: NDArray[np.float32]
     brain: NDArray[np.bool_]
     affine: NDArray[np.float64]
+    z: NDArray[np.int_]
     lesion: NDArray[np.bool_] | None = None
 
 
@@ -67,7 +69,7 @@ def score_volume(model: Network, slices: Slices) -> ScoredVolume:
     image = torch.from_numpy(np.ascontiguousarray(slices.image, np.float32))[:, None].to(model.device)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(model.seed)
-        anomaly = model.scorer.map(image, model.network)
+        anomaly = model.scorer.map(image, model.network, torch.from_numpy(slices.z).to(model.device))
     scores = np.where(slices.brain, anomaly[:, 0].float().cpu().numpy(), 0).astype(np.float32)
     spacing = tuple(float(size) for size in np.linalg.norm(slices.affine[:3, :2], axis=0))
     support = np.stack([_support(model, brain, spacing) for brain in slices.brain])
