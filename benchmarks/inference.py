@@ -66,7 +66,8 @@ def restoration(device: str, size: int, slices: int, steps: int) -> None:
         f"\nRestoration, {slices} slices of {size} px, {steps} steps, {device}, {torch.get_num_threads()} thread(s)\n"
     )
     print(
-        "| | ms per slice and step | faster than one slice at a time | faster than slice by slice | largest difference |"
+        "| | ms per slice and step | faster than one slice at a time "
+        "| faster than slice by slice | largest difference |"
     )
     print("|---|---|---|---|---|")
     alone, by_slice = list(seconds)[:2]

@@ -86,7 +86,7 @@ def test_parts_and_old_names_are_refused_with_what_there_is(presets: str, messag
     [
         ("mixins: [attention]", "unknown key 'mixins' in .*; the parts of a method are listed as `parts`"),
         ("parts: [bercea2022]", "unknown part 'bercea2022'; network and loss are the part 'spatial_latent' now"),
-        ("parts: [atention]", "unknown part 'atention'; available: adversarial, attention"),
+        ("parts: [attentions]", "unknown part 'attentions'; available: adversarial, attention"),
         ("parts: [gaussian_mixture]", "the part gaussian_mixture|gaussian_mixture needs"),
         ("depth: 3", "unknown key 'depth' in .*mine.yaml"),
         (

@@ -61,7 +61,7 @@ def test_a_label_lies_where_the_image_changed_and_is_not_given_for_what_cannot_b
     for seed in range(40):
         painted = painter(np.random.default_rng(seed), image, brain, 60, "sub-train1")
         changed = np.abs(painted.image - image * brain)
-        assert 0 <= painted.label.min() and painted.label.max() <= 1 and not painted.label[~brain].any()
+        assert painted.label.min() >= 0 and painted.label.max() <= 1 and not painted.label[~brain].any()
         assert changed[painted.label < 1e-4].max(initial=0) < 0.01, "what is not labelled is as it was"
         assert painted.image[brain].min() > 0, "the brain stays where the image is positive"
         labelled += painted.label.max() > 0.5
@@ -84,7 +84,9 @@ def test_an_unknown_kind_is_refused_with_the_choices(neighbours: Neighbours) -> 
 
 def test_neighbours_come_from_other_scans_of_about_the_same_height(neighbours: Neighbours) -> None:
     rng = np.random.default_rng(0)
-    own = {neighbours.slices.arrays["image"][row].tobytes() for row in neighbours.rows[neighbours.scans == "sub-train0"]}
+    own = {
+        neighbours.slices.arrays["image"][row].tobytes() for row in neighbours.rows[neighbours.scans == "sub-train0"]
+    }
     for _ in range(30):
         image = neighbours.same_place(rng, 70, "sub-train0").image
         assert image.tobytes() not in own and image[::-1].tobytes() not in own
