@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from monai.engines import PrepareBatch
 
 from pipeline.contracts import Batch
 from pipeline.engines.prepare import PrepareSlices
 from pipeline.painting import Acquisition, PaintedLesions
 
 
-class PreparePaintedSlices(PrepareSlices):
-    """Network input = the painted slice; the target batch holds its `lesion` label in [0, 1], `image` and `brain`.
+class PreparePaintedSlices(PrepareBatch):
+    """Network input = the painted slice and its height; the target batch holds the `lesion` label in [0, 1].
 
     Half of the slices are mirrored first. Painting happens on the host. All draws follow from torch's generator, so
     that an interrupted training goes on with the same ones.
@@ -24,7 +25,7 @@ class PreparePaintedSlices(PrepareSlices):
     """
 
     def __init__(self, lesions: PaintedLesions, acquisition: Acquisition) -> None:
-        super().__init__()
+        self.prepare = PrepareSlices()
         self.lesions = lesions
         self.acquisition = acquisition
 
@@ -34,7 +35,7 @@ class PreparePaintedSlices(PrepareSlices):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, Batch]:
+    ) -> tuple[torch.Tensor, Batch, tuple[()], dict[str, torch.Tensor]]:
         rng = np.random.default_rng(int(torch.randint(2**62, ())))
         images, brains = (batchdata[name][:, 0].numpy() for name in ("image", "brain"))
         mirrored = rng.random(len(images)) < 0.5
@@ -44,7 +45,8 @@ class PreparePaintedSlices(PrepareSlices):
         image, label = (_stack([one.image for one in painted]), _stack([one.label for one in painted]))
         acquired = self.acquisition(image, label, _stack(list(brains)), [one.centre for one in painted])
         batch = {**batchdata, "image": acquired.image, "lesion": acquired.label, "brain": acquired.brain}
-        return super().__call__(batch, device, non_blocking, **kwargs)
+        image, prepared = self.prepare(batch, device, non_blocking, **kwargs)
+        return image, prepared, (), {"z": prepared["z"]}
 
 
 def _stack(slices: list[np.ndarray]) -> torch.Tensor:

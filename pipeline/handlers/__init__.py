@@ -4,6 +4,7 @@ from pipeline.handlers.calibrate import Calibrate
 from pipeline.handlers.checkpoint import ResumableCheckpoint
 from pipeline.handlers.constraint_schedule import ConstraintSchedule
 from pipeline.handlers.criteria import HealthyObjective, LabelledPrecision
+from pipeline.handlers.fit_first import FitFirst
 from pipeline.handlers.follow_maps import FollowMaps
 from pipeline.handlers.held_out import HeldOutTerms
 from pipeline.handlers.maps import MapWriter
@@ -17,6 +18,7 @@ from pipeline.handlers.training_log import TrainingLog
 __all__ = [
     "Calibrate",
     "ConstraintSchedule",
+    "FitFirst",
     "FollowMaps",
     "HealthyObjective",
     "HeldOutTerms",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pipeline.contracts import Detector, Scored
+from pipeline.contracts import Detector, MapInferer, PlacedDetector, Scored
 from pipeline.inferers.chunks import CHUNK, by_chunks
 from pipeline.inferers.intensity import check_sigma
 from pipeline.inferers.smoothing import smooth_volume
@@ -35,7 +35,7 @@ class Probability:
 
 @dataclass(frozen=True)
 class MirroredProbability:
-    """`G ∗ sigmoid(½ (f(x) + mirror f(mirror x)))`, f the network's logits, in [0, 1].
+    """`G ∗ sigmoid(½ (f(x) + mirror f(mirror x)))`, f the network's logits for slices whose place it knows, in [0, 1].
 
     Rows are the axis from left to right. The Gaussian G works in the volume that the slices make, within the brain,
     which is where the image is positive.
@@ -51,7 +51,7 @@ class MirroredProbability:
 
     Example:
         >>> slices = torch.tensor([[[[0.2], [0.8]]]])
-        >>> MirroredProbability()(slices, lambda image: image - 0.2).map.flatten()
+        >>> MirroredProbability().at(torch.tensor([70]))(slices, lambda image, z: image - 0.2).map.flatten()
         tensor([0.5000, 0.6457])
     """
 
@@ -64,17 +64,22 @@ class MirroredProbability:
         for sigma in self.sigma_mm or ():
             check_sigma(sigma)
 
-    def __call__(self, inputs: torch.Tensor, network: Detector) -> Scored:
-        """Map of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
+    def at(self, z: torch.Tensor) -> MapInferer[PlacedDetector]:
+        """The map of slices at the heights z [N] of the atlas; the network is in evaluation mode."""
 
-        def logits(part: torch.Tensor) -> torch.Tensor:
-            with autocast(self.precision, part.device):
-                return (network(part).float() + network(part.flip(2)).float().flip(2)) / 2
+        def score(inputs: torch.Tensor, network: PlacedDetector) -> Scored:
+            size = self.chunk or max(len(inputs), 1)
+            parts = zip(inputs.split(size), z.split(size), strict=True)
+            found = torch.cat([self._logits(*part, network) for part in parts]).sigmoid()
+            if self.sigma_mm is not None:
+                found = smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm)
+            return Scored(found)
 
-        found = by_chunks(logits, inputs, self.chunk).sigmoid()
-        if self.sigma_mm is not None:
-            found = smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm)
-        return Scored(found)
+        return score
+
+    def _logits(self, image: torch.Tensor, z: torch.Tensor, network: PlacedDetector) -> torch.Tensor:
+        with autocast(self.precision, image.device):
+            return (network(image, z).float() + network(image.flip(2), z).float().flip(2)) / 2
 
 
 @dataclass(frozen=True)

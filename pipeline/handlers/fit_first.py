@@ -1,0 +1,42 @@
+"""What is learnt without gradients, before the first step that has them."""
+
+from __future__ import annotations
+
+import torch
+from ignite.engine import Engine, Events
+from monai.data import DataLoader
+from torch.utils.data import Dataset
+
+from pipeline.engines.prepare import PrepareSlices
+from pipeline.networks import Estimator
+
+BATCH = 64
+
+
+class FitFirst:
+    """Shows an Estimator every normal slice and its mirror image when a training starts.
+
+    Attach it before the checkpoint: a training that goes on then takes what was saved.
+
+    Args:
+        estimator: a part of the network that is trained; it stays as it is afterwards.
+        slices: see `pipeline.data.normal_slices`. Rows are the axis from left to right.
+        device: of the network.
+    """
+
+    def __init__(self, estimator: Estimator, slices: Dataset, device: torch.device) -> None:
+        self.estimator = estimator
+        self.slices = slices
+        self.device = device
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, self._fit)
+
+    @torch.no_grad()
+    def _fit(self, engine: Engine) -> None:
+        prepare = PrepareSlices()
+        for batch in DataLoader(self.slices, batch_size=BATCH):
+            image, on_device = prepare(batch, self.device)
+            self.estimator.partial_fit(image, on_device)
+            self.estimator.partial_fit(image.flip(2), {**on_device, "brain": on_device["brain"].flip(2)})
+        self.estimator.finish()
