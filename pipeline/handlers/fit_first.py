@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from ignite.engine import Engine, Events
 from monai.data import DataLoader
 from torch.utils.data import Dataset
 
-from pipeline.engines.prepare import PrepareSlices
+from pipeline.contracts import Batch
 from pipeline.networks import Estimator
 
 BATCH = 64
@@ -21,22 +24,23 @@ class FitFirst:
     Args:
         estimator: a part of the network that is trained; it stays as it is afterwards.
         slices: see `pipeline.data.normal_slices`. Rows are the axis from left to right.
-        device: of the network.
+        prepare_batch: `(batch, device) -> (image, batch)`, see `pipeline.engines.PrepareSlices`.
     """
 
-    def __init__(self, estimator: Estimator, slices: Dataset, device: torch.device) -> None:
+    def __init__(
+        self, estimator: Estimator, slices: Dataset, prepare_batch: Callable[..., tuple[torch.Tensor, Batch]]
+    ) -> None:
         self.estimator = estimator
         self.slices = slices
-        self.device = device
+        self.prepare_batch = prepare_batch
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self._fit)
 
     @torch.no_grad()
-    def _fit(self, engine: Engine) -> None:
-        prepare = PrepareSlices()
+    def _fit(self, engine: Any) -> None:
         for batch in DataLoader(self.slices, batch_size=BATCH):
-            image, on_device = prepare(batch, self.device)
+            image, on_device = self.prepare_batch(batch, engine.state.device)
             self.estimator.partial_fit(image, on_device)
             self.estimator.partial_fit(image.flip(2), {**on_device, "brain": on_device["brain"].flip(2)})
         self.estimator.finish()

@@ -17,7 +17,7 @@ from pipeline.networks.normative import NormativeAtlas
 FILTERS = (32, 64, 96, 128)
 CENTRE, SPREAD = 0.4, 0.2  # of the intensity in a prepared brain
 HALF = 2  # the network works at half the resolution, on four times the channels
-SCORES = (-4.0, 6.0)        # limits of a standard score
+SCORES = (-4.0, 6.0)  # limits of a standard score
 BLOCK: dict[str, Any] = {"act": "relu", "norm": "batch", "bias": False}
 
 

@@ -145,9 +145,10 @@ def test_the_same_seed_paints_the_same_lesions(lesions: PaintedLesions, tiny_dat
     batch = torch.utils.data.default_collate([slices[row] for row in range(4)])
     prepare = PreparePaintedSlices(lesions, Acquisition())
     torch.manual_seed(3)
-    first, target = prepare(batch)
+    first, target, _, place = prepare(batch)
     torch.manual_seed(3)
-    second, _ = prepare(batch)
+    second = prepare(batch)[0]
+    assert torch.equal(place["z"], batch["z"])
     assert torch.equal(first, second) and target["lesion"].shape == first.shape
     core = binary_erosion(target["brain"][0, 0].numpy())
     assert first[0, 0].numpy()[core].min() > 0
