@@ -24,6 +24,7 @@ from pipeline.workflow import MethodWorkflow
 
 ASKED = ("method_file", "presets", "overrides")
 STAGES = ("train", "calibrate", "evaluate")
+FIGURES = {"auprc": ("ap", "best_floor"), "scan_ap": ("scan_ap", "best_floor_of_scans")}  # compared with the floors
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,8 @@ def collect(runs_dir: str | Path) -> pd.DataFrame:
         raise PipelineError(f"no results below '{runs_dir}': run the stage evaluate first")
     results = pd.concat([_read(file) for file in files], ignore_index=True)
     if results["floor"].any():
-        results = pd.concat([results, _differences(results, files)], axis=1)
+        known = [figure for figure in FIGURES if figure in results and results[figure].notna().any()]
+        results = pd.concat([results, *(_differences(results, files, figure) for figure in known)], axis=1)
     results = results.sort_values(["floor", "method", "seed"], ignore_index=True)
     write_csv(Path(runs_dir) / "metrics.csv", results)
     return results
@@ -133,9 +135,10 @@ def _read(file: Path) -> pd.DataFrame:
     return pd.read_csv(file, converters=text)
 
 
-def _differences(results: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:
-    """Of each learned run, the difference to the floor with the best mean average precision, of the same seed."""
-    best = results[results["floor"]].groupby("method")["auprc"].mean().idxmax()
+def _differences(results: pd.DataFrame, files: Sequence[Path], figure: str) -> pd.DataFrame:
+    """Of each learned run, the difference of a figure to the floor with its best mean, of the same seed."""
+    prefix, of_best = FIGURES[figure]
+    best = results[results["floor"]].groupby("method")[figure].mean().idxmax()
     of_seed = {seed: ScoreHistogram.load(file.with_name("test.npz")) for seed, method, file
                in zip(results["seed"], results["method"], files, strict=True) if method == best}  # fmt: skip
     first = of_seed[min(of_seed)]
@@ -145,7 +148,7 @@ def _differences(results: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:
             rows.append({})
             continue
         ours = ScoreHistogram.load(file.with_name("test.npz"))
-        value, low, high, _ = paired_difference(ours, of_seed.get(row["seed"], first))
-        rows.append({"best_floor": best, "ap_minus_floor": value})
-        rows[-1] |= {"ap_minus_floor_ci_low": low, "ap_minus_floor_ci_high": high}
+        value, low, high, _ = paired_difference(ours, of_seed.get(row["seed"], first), figure)
+        rows.append({of_best: best, f"{prefix}_minus_floor": value})
+        rows[-1] |= {f"{prefix}_minus_floor_ci_low": low, f"{prefix}_minus_floor_ci_high": high}
     return pd.DataFrame(rows)

@@ -15,15 +15,15 @@ from pipeline.inferers.smoothing import smooth_volume
 
 
 class Projection(Protocol):
-    """Projects slices [N, 1, H, W] on its first components.
+    """Projects slices [N, 1, H, W] at heights z [N] on its first components.
 
     Example:
-        >>> on_black: Projection = lambda image, components: torch.zeros_like(image)
-        >>> on_black(torch.ones(1, 1, 2, 2), 3).sum().item()
+        >>> on_black: Projection = lambda image, z, components: torch.zeros_like(image)
+        >>> on_black(torch.ones(1, 1, 2, 2), torch.tensor([60]), 3).sum().item()
         0.0
     """
 
-    def __call__(self, image: torch.Tensor, components: int) -> torch.Tensor: ...
+    def __call__(self, image: torch.Tensor, z: torch.Tensor, components: int) -> torch.Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,9 @@ class ProjectionResidual:
     Source: Saase et al. 2020.
 
     Example:
-        >>> mean_brain = lambda image, components: torch.full_like(image, 0.5)
-        >>> ProjectionResidual(components=1)(torch.tensor([[[[0.25, 1.0]]]]), mean_brain).map.flatten().tolist()
+        >>> mean_brain = lambda image, z, components: torch.full_like(image, 0.5)
+        >>> inferer = ProjectionResidual(components=1).at(torch.tensor([60]))
+        >>> inferer(torch.tensor([[[[0.25, 1.0]]]]), mean_brain).map.flatten().tolist()
         [-0.25, 0.5]
     """
 
@@ -101,10 +102,14 @@ class ProjectionResidual:
         for sigma in self.sigma_mm or ():
             check_sigma(sigma)
 
-    def __call__(self, inputs: torch.Tensor, network: Projection) -> Scored:
-        """Map and x̂ of the slices `inputs` [N, 1, H, W] in [0, 1]."""
-        drawn = network(inputs, self.components).float()
-        found = PARTS[self.part](inputs - drawn) * (inputs > 0)
-        if self.sigma_mm is not None:
-            found = smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm)
-        return Scored(found, drawn)
+    def at(self, z: torch.Tensor) -> MapInferer[Projection]:
+        """The map and x̂ of slices at the heights z [N] of the atlas."""
+
+        def score(inputs: torch.Tensor, network: Projection) -> Scored:
+            drawn = network(inputs, z, self.components).float()
+            found = PARTS[self.part](inputs - drawn) * (inputs > 0)
+            if self.sigma_mm is not None:
+                found = smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm)
+            return Scored(found, drawn)
+
+        return score

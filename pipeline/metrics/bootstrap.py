@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PipelineError, check_choice
-from pipeline.metrics.curves import confusion
+from pipeline.metrics.curves import average_precision, confusion
 from pipeline.metrics.histogram import ScoreHistogram
 from pipeline.metrics.thresholds import Threshold
 
@@ -45,7 +45,9 @@ def replicate(
     seed: int = 0,
     subjects: Mapping[str, str] | None = None,
 ) -> dict[str, Array]:
-    """Figures of patients drawn with replacement: `auprc`, `auroc`, `dice@oracle` and `dice@<rule>`, each [replicates].
+    """Figures of patients drawn with replacement: `auprc`, `auroc`, `dice@oracle`, `scan_ap` and `dice@<rule>`.
+
+    Each is [replicates]. `scan_ap` is the mean average precision of the scans with a lesion, the others are pooled.
 
     Bins are joined to at most 4,096 groups first, so that a replicate is one row of a matrix product; this moves AP by
     about 1e-4. A replicate that lacks a class is nan. Two histograms of the same scans that are drawn with the same
@@ -69,7 +71,7 @@ def replicate(
         ...     histogram.update(maps, torch.tensor([[0, 0, 1, 1]]), None, [f"sub-{scan}"])
         >>> samples = replicate(histogram, replicates=200)
         >>> {name: values.shape for name, values in samples.items()}
-        {'auprc': (200,), 'auroc': (200,), 'dice@oracle': (200,)}
+        {'auprc': (200,), 'auroc': (200,), 'dice@oracle': (200,), 'scan_ap': (200,)}
         >>> float(samples["auroc"].min()), float(samples["auroc"].max())
         (0.75, 1.0)
     """
@@ -83,6 +85,7 @@ def replicate(
         for name, values in _figures(positives, negatives).items():
             figures[name].append(values)
     result = {name: np.concatenate(parts) for name, parts in figures.items()}
+    result["scan_ap"] = _weighted_mean(scan_precisions(histogram), weights)
     for threshold in thresholds:
         if threshold.rule != "oracle":
             tp, fp, fn, _ = (weights @ np.array([confusion(histogram.scan(scan), threshold.value) for scan in scans])).T
@@ -146,6 +149,30 @@ def _share(part: Array, whole: Array, empty: float = np.nan) -> Array:
     return np.divide(part, whole, out=np.full(part.shape, empty), where=whole > 0)
 
 
+def scan_precisions(histogram: ScoreHistogram) -> Array:
+    """Average precision of each scan, [scans]; nan for a scan without a lesion.
+
+    Args:
+        histogram: of the test scans.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> histogram = ScoreHistogram()
+        >>> for scan, lesion in {"sub-1": [0, 1], "sub-2": [1, 0], "sub-3": [0, 0]}.items():
+        ...     histogram.update(torch.tensor([[0.1, 0.8]]), torch.tensor([lesion]), None, [scan])
+        >>> scan_precisions(histogram).tolist()
+        [1.0, 0.5, nan]
+    """
+    return np.array([average_precision(histogram.scan(scan)).value for scan in histogram.scans])
+
+
+def _weighted_mean(values: Array, weights: Array) -> Array:
+    """Mean of the defined values by each row of weights; nan where they weigh nothing."""
+    defined = ~np.isnan(values)
+    return _share(weights[:, defined] @ values[defined], weights[:, defined].sum(1))
+
+
 def interval(values: Array, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval of replicates; nan where none is defined.
 
@@ -174,7 +201,7 @@ def paired_difference(
     subjects: Mapping[str, str] | None = None,
     level: float = 0.95,
 ) -> Difference:
-    """`figure` of the first method less that of the second on the same patients: `auprc`, `auroc` or `dice@oracle`.
+    """`figure` of the first method less that of the second on the same patients.
 
     p value: twice the smaller share of replicates on either side of 0, counting the observed one. One patient alone has
     neither interval nor p value; they are nan.
@@ -182,7 +209,7 @@ def paired_difference(
     Args:
         first: of the first method.
         second: of the second method, of the same scans.
-        figure: `auprc`, `auroc` or `dice@oracle`.
+        figure: `auprc`, `auroc`, `dice@oracle` or `scan_ap`, see `replicate`.
         replicates: see `replicate`.
         seed: see `replicate`.
         subjects: see `replicate`.
@@ -207,14 +234,21 @@ def paired_difference(
     samples = [replicate(histogram, (), replicates, seed, subjects) for histogram in (first, second)]
     check_choice("figure", figure, samples[0])
     difference = samples[0][figure] - samples[1][figure]
-    values = [_figures(*(part.sum(0, keepdims=True) for part in _coarse(histogram))) for histogram in (first, second)]
-    value = float(values[0][figure][0] - values[1][figure][0])
+    value = _observed(first, figure) - _observed(second, figure)
     if n_patients(first, subjects) < 2:
         return Difference(value, np.nan, np.nan, np.nan)
     defined = difference[~np.isnan(difference)]
     tail = min((defined <= 0).sum(), (defined >= 0).sum())
     p_value = min(1.0, 2 * (tail + 1) / (len(defined) + 1))
     return Difference(value, *interval(difference, level), float(p_value))
+
+
+def _observed(histogram: ScoreHistogram, figure: str) -> float:
+    """A figure of `replicate`, of every patient once; nan where it is undefined."""
+    if figure == "scan_ap":
+        each = scan_precisions(histogram)[None]
+        return float(_weighted_mean(each[0], np.ones_like(each))[0])
+    return float(_figures(*(part.sum(0, keepdims=True) for part in _coarse(histogram)))[figure][0])
 
 
 def _refuse_unpaired(first: ScoreHistogram, second: ScoreHistogram) -> None:

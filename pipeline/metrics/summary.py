@@ -30,7 +30,8 @@ def summarise(
     """Figures of a test set by their column names; nan where one is undefined.
 
     Over all thresholds: `auprc` and `auroc`, each with `_lower`, `_upper` (what the binning allows) and `_ci_low`,
-    `_ci_high` (95 % over patients); `auprc_trapezoid`, `overlap_share`, `lesion_share`, `n_scans`, `n_subjects`,
+    `_ci_high` (95 % over patients); `scan_ap`, the mean average precision of the scans with a lesion, with `_ci_low`
+    and `_ci_high`; `auprc_trapezoid`, `overlap_share`, `lesion_share`, `n_scans`, `n_subjects`,
     `n_empty_scans` (no lesion in the label).
 
     For `oracle` and each threshold, `@<rule>`: `threshold`; pooled `dice`, `iou`, `precision`, `recall`, `fpr`,
@@ -78,6 +79,9 @@ def summarise(
         _log_doubts(name, figure, pooled)
         row |= {name: figure.value, f"{name}_lower": figure.lower, f"{name}_upper": figure.upper}
         row[f"{name}_ci_low"], row[f"{name}_ci_high"] = interval(samples[name])
+    of_scans = np.array([scan["auprc"] for scan in scans], np.float64)
+    row["scan_ap"] = float(np.nanmean(of_scans)) if np.isfinite(of_scans).any() else np.nan
+    row["scan_ap_ci_low"], row["scan_ap_ci_high"] = interval(samples["scan_ap"])
     for threshold in thresholds:
         low, high = interval(samples[f"dice@{threshold.rule}"])
         row |= _at(test, threshold, scans)

@@ -73,6 +73,10 @@ class NormativeAtlas(Estimator):
         at = z.clamp(0, len(self.mean) - 1)
         return (image - self.mean[at]) / self.deviation[at] * (image > 0)
 
+    def mean_at(self, z: torch.Tensor) -> torch.Tensor:
+        """μ at the heights z [N], [N, 1, H, W]."""
+        return self.mean[z.clamp(0, len(self.mean) - 1)]
+
     def _smooth(self, planes: torch.Tensor) -> torch.Tensor:
         """`Σ_z' w(z') G ∗ planes(z')` of planes [heights, 1, H, W]."""
         if self.sigma_slices > 0:

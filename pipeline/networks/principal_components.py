@@ -1,21 +1,24 @@
-"""Principal components of normal slices, learnt batch by batch."""
+"""Principal components of normal slices about the mean brain at their place."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 
 from pipeline.contracts import Batch
 from pipeline.errors import PipelineError
 from pipeline.networks.estimator import Estimator
+from pipeline.networks.normative import NormativeAtlas
+
+CHUNK = 64
+NOTHING = 1e-5  # of the largest singular value: directions below it are rounding
 
 
 class PrincipalComponents(Estimator):
     """Projection of a slice on the principal components of normal slices, `μ + Vᵀ V (x − μ)`.
 
-    Each batch is joined to what is known by one singular value decomposition; the mean may move (Ross et al. 2008,
-    as scikit-learn's IncrementalPCA). It is exact as long as there are no fewer components than slices.
+    μ is the mean of the normal brains at the slice's place in the atlas, see NormativeAtlas; `x − μ` is 0 outside the
+    brain. Slices are kept until the last one has been seen. V then grows by 64 of them at a time, each with one
+    singular value decomposition; this is exact as long as there are no fewer components than slices.
 
     Args:
         components: how many are kept, ≥ 1.
@@ -23,39 +26,45 @@ class PrincipalComponents(Estimator):
     Raises:
         PipelineError: no component.
 
-    Source: Ross, Lim, Lin, Yang. Incremental learning for robust visual tracking. IJCV 77 (2008).
+    Source: Saase et al. 2020; Levy and Lindenbaum. Sequential Karhunen-Loeve basis extraction. IEEE TIP 9 (2000).
     """
 
-    seen: torch.Tensor
-    mean: torch.Tensor
-    scaled: torch.Tensor
+    slices: torch.Tensor
+    heights: torch.Tensor
+    basis: torch.Tensor
 
     def __init__(self, components: int) -> None:
         super().__init__()
         if components < 1:
             raise PipelineError(f"components must be at least 1, got {components}")
         self.components = components
-        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("mean", torch.empty(0))  # [H · W]
-        self.register_buffer("scaled", torch.empty(0))  # [components, H · W]: V, each row times its singular value
+        self.normal = NormativeAtlas()
+        self.register_buffer("slices", torch.empty(0))
+        self.register_buffer("heights", torch.empty(0, dtype=torch.int64))
+        self.register_buffer("basis", torch.empty(0))  # V, [components, H · W]
 
     def partial_fit(self, image: torch.Tensor, batch: Batch) -> None:
-        slices = image.flatten(1)
-        seen, new = int(self.seen), len(slices)
-        mean = slices.mean(dim=0)
-        rows = [slices - mean]
-        if seen:
-            rows += [self.scaled, math.sqrt(seen * new / (seen + new)) * (self.mean - mean)[None]]
-            mean = torch.lerp(self.mean, mean, new / (seen + new))
-        _, values, directions = torch.linalg.svd(torch.cat(rows), full_matrices=False)
-        self.scaled = (values[:, None] * directions)[: self.components]
-        self.mean, self.seen = mean, self.seen + new
+        self.normal.partial_fit(image, batch)
+        self.slices = torch.cat([self.slices, image]) if len(self.slices) else image
+        self.heights = torch.cat([self.heights, batch["z"]])
 
-    def forward(self, image: torch.Tensor, components: int | None = None) -> torch.Tensor:
-        """Projection of slices [N, 1, H, W] on the first `components`; None: on all that are kept."""
-        scaled = self.scaled[:components]
-        basis = scaled / scaled.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        known = scaled.norm(dim=1) > 1e-5 * scaled.norm(dim=1).max()  # rounding makes directions of what has none
-        basis = basis[known]
-        away = image.flatten(1) - self.mean
-        return (self.mean + away @ basis.T @ basis).view_as(image)
+    def finish(self) -> None:
+        self.normal.finish()
+        scaled = self.slices.new_empty(0, self.slices[0].numel())
+        for part, z in zip(self.slices.split(CHUNK), self.heights.split(CHUNK), strict=True):
+            rows = torch.cat([scaled, self._away(part, z)])
+            _, values, directions = torch.linalg.svd(rows, full_matrices=False)
+            scaled = (values[:, None] * directions)[: self.components]
+        lengths = scaled.norm(dim=1)
+        kept = lengths > NOTHING * lengths.max()
+        self.basis = scaled[kept] / lengths[kept, None]
+        self.slices, self.heights = self.slices.new_empty(0), self.heights.new_empty(0)
+
+    def forward(self, image: torch.Tensor, z: torch.Tensor, components: int | None = None) -> torch.Tensor:
+        """Projections of slices [N, 1, H, W] at heights z [N] on the first `components`; None: on all that are kept."""
+        basis, away = self.basis[:components], self._away(image, z)
+        return image - (away - away @ basis.T @ basis).view_as(image)
+
+    def _away(self, image: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """`x − μ` in the brain, [N, H · W]."""
+        return ((image - self.normal.mean_at(z)) * (image > 0)).flatten(1)

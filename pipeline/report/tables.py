@@ -68,11 +68,11 @@ def _scan_dice(rows: pd.DataFrame, rule: str) -> str:
     return number(mean) if pd.isna(deviation) else f"{number(mean)} ± {deviation:.3f}"
 
 
-def _difference(rows: pd.DataFrame) -> str:
-    mean = _column(rows, "ap_minus_floor").mean()
+def _difference(rows: pd.DataFrame, figure: str) -> str:
+    mean = _column(rows, f"{figure}_minus_floor").mean()
     if pd.isna(mean):
         return MISSING
-    ends = interval(rows, "ap_minus_floor_ci_low", "ap_minus_floor_ci_high", signed=True)
+    ends = interval(rows, f"{figure}_minus_floor_ci_low", f"{figure}_minus_floor_ci_high", signed=True)
     return f"{number(mean, signed=True)} {ends}"
 
 
@@ -87,7 +87,11 @@ def _row(rows: pd.DataFrame, results: pd.DataFrame) -> dict[str, str]:
     row["AP"] = spread(_column(rows, "auprc"))
     row["AP 95 % interval"] = interval(rows, "auprc_ci_low", "auprc_ci_high")
     if "ap_minus_floor" in results.columns:
-        row["AP − best floor"] = _difference(rows)
+        row["AP − best floor"] = _difference(rows, "ap")
+    if "scan_ap" in results.columns:
+        row["mean AP of scans"] = spread(_column(rows, "scan_ap"))
+    if "scan_ap_minus_floor" in results.columns:
+        row["mean AP − best floor"] = _difference(rows, "scan_ap")
     row["AUROC"] = spread(_column(rows, "auroc"))
     row |= {f"Dice@{rule}": spread(rows[f"dice@{rule}"]) for rule in rules(results)}
     shown = operating_rule(results)
@@ -115,8 +119,8 @@ def table(results: pd.DataFrame, brief: bool = False) -> pd.DataFrame:
 
     Figures are means over seeds, `± sd` over seeds where there are several; `scan Dice` is mean ± sd over scans. The
     AP interval is the 95 % patient bootstrap, over seeds the envelope; `AP bounds` is what the bins of the score
-    histogram leave open. `kind` marks floors, which learn nothing, and supervised references, which have seen lesion
-    labels; `data` marks simulated data. `Dice@oracle` uses test labels.
+    histogram leave open. `kind` marks floors, which a method has to pass, and supervised references, which have seen
+    lesion labels; `data` marks simulated data. `Dice@oracle` uses test labels.
 
     Args:
         results: from `load_results`; with several protocols, a method has a row for each, labelled in `protocol`.

@@ -130,6 +130,11 @@ def test_learned_methods_are_compared_with_the_best_floor(tiny_dataset: Path, tm
     assert learned["ap_minus_floor"] == pytest.approx(learned["auprc"] - best["auprc"], abs=1e-4)
     assert learned["ap_minus_floor_ci_low"] <= learned["ap_minus_floor"] <= learned["ap_minus_floor_ci_high"]
     assert floors["ap_minus_floor"].isna().all()
+    of_scans = floors.loc[floors["scan_ap"].idxmax()]
+    assert learned["best_floor_of_scans"] == of_scans["method"]
+    assert learned["scan_ap_minus_floor"] == pytest.approx(learned["scan_ap"] - of_scans["scan_ap"])
+    assert learned["scan_ap_minus_floor_ci_low"] <= learned["scan_ap_minus_floor"]
+    assert learned["scan_ap_minus_floor"] <= learned["scan_ap_minus_floor_ci_high"]
 
 
 def without_validation(tiny_dataset: Path, root: Path) -> Path:

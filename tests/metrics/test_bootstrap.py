@@ -43,6 +43,8 @@ def test_replicates_equal_scikit_learn_on_the_patients_drawn() -> None:
         )
         assert found["auprc"][i] == pytest.approx(average_precision_score(lesion, scores), abs=2e-4)
         assert found["auroc"][i] == pytest.approx(roc_auc_score(lesion, scores), abs=1e-4)
+        of_scans = [average_precision_score(lesion, scores) for scores, lesion in maps.values()]
+        assert found["scan_ap"][i] == pytest.approx(np.average(of_scans, weights=draw), abs=1e-4)
         mask = scores >= 1
         assert found["dice@1"][i] == pytest.approx(2 * (mask & lesion).sum() / (mask.sum() + lesion.sum()))
         assert found["dice@oracle"][i] >= found["dice@1"][i]
@@ -113,3 +115,14 @@ def test_what_is_not_paired_is_refused() -> None:
         paired_difference(data, other)
     with pytest.raises(PipelineError, match="unknown figure 'ap'; available: auprc, auroc, dice@oracle"):
         paired_difference(data, data, "ap", 10)
+
+
+def test_the_mean_over_scans_leaves_healthy_ones_out_and_weighs_every_patient_the_same() -> None:
+    maps = scans(6)
+    maps["sub-05"] = (maps["sub-05"][0], np.zeros_like(maps["sub-05"][1]))
+    large = {"sub-00": tuple(np.repeat(part, 50) for part in maps["sub-00"])}
+    better = {scan: (scores + np.float32(0.5) * lesion, lesion) for scan, (scores, lesion) in (maps | large).items()}
+    difference = paired_difference(histogram(better), histogram(maps | large), "scan_ap", replicates=200)
+    each = [[average_precision_score(m[scan][1], m[scan][0]) for scan in list(maps)[:5]] for m in (better, maps)]
+    assert difference.value == pytest.approx(np.mean(each[0]) - np.mean(each[1]), abs=1e-4)
+    assert 0 < difference.lower <= difference.value <= difference.upper

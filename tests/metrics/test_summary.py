@@ -124,7 +124,7 @@ def test_one_patient_has_no_interval(subjects: dict[str, str] | None) -> None:
     assert row["n_subjects"] == 1
     assert row["auprc"] > 0
     ends = [value for name, value in row.items() if "_ci_" in name]
-    assert len(ends) == 8
+    assert len(ends) == 10
     assert np.isnan(ends).all()
     assert np.isnan(paired_difference(data, data, "auprc", 20, subjects=subjects)[1:]).all()
     two = summarise(cohort(("sub-a", "sub-b")), [fixed(0.75)], replicates=20)
