@@ -11,6 +11,7 @@ import sys
 import typer
 
 from lesionless.ablation import ablation
+from lesionless.calibrate import calibrate
 from lesionless.demo import demo
 from lesionless.methods import methods
 from lesionless.metrics import metrics
@@ -23,7 +24,7 @@ from pipeline.errors import PipelineError
 from preprocessing.errors import PreprocessingError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Brain lesions without lesion labels.")
-for verb in (demo, run, predict, pack, ablation, report, methods, metrics):
+for verb in (demo, run, predict, pack, calibrate, ablation, report, methods, metrics):
     app.command()(verb)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.markup import escape
 
+from lesionless.prediction.page.cohort import write_cohort_page
 from lesionless.prediction.sources import Source
 from lesionless.prediction.task import Job, Order, opened, predict_scan
 from pipeline.errors import PipelineError
@@ -59,6 +60,9 @@ def predict_cohort(
         (order.prepared / FOLDER).mkdir(parents=True, exist_ok=True)
         records = sorted(_run(jobs, workers, executor, progress), key=worst_first)
         _write_tables(order.out, records)
+        write_cohort_page(
+            order.out, [row(record) for record in records], model.facts["title"], model.facts["simulated"]
+        )
         simulated = all(source.scan.simulated for source in sources)
         outputs.write_description(order.out, simulated, version("lesionless"))
     return Predicted(order.out, records, sum(record["state"] == "failed" for record in records))

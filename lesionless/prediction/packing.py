@@ -38,7 +38,8 @@ def pack_run(run: Path, out: Path, dataset: Path | None = None, atlas: Path | No
         raise PipelineError(f"'{dataset}' is not the data set of '{run}', or was changed since; --dataset FOLDER")
     preparation, document, files = of_dataset(dataset, atlas)
     source = Source(recipe["config"], run, manifest, document, files, _row(run))
-    normals, patients = (known_scans(dataset, preparation, split) for split in ("calibration", "validation"))
+    normals = known_scans(dataset, preparation, lambda item: item["split"] == "calibration")
+    patients = known_scans(dataset, preparation, lambda item: item["split"] == "validation")
     return pack(source, out, normals, patients)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from pipeline.predict.calibration import KnownScan
+from pipeline.predict.seen import digest
 from pipeline.predict.volume import Slices
 from preprocessing.cohort import ledger
 from preprocessing.cohort.request import load_request
@@ -103,14 +104,18 @@ def of_model(folder: Path, document: dict[str, Any], atlas: Path | None) -> Prep
     return found
 
 
-def known_scans(dataset: Path, preparation: Preparation, split: str) -> Iterator[KnownScan]:
-    """The labelled scans of a split of a prepared data set, healthy ones among them, as whole volumes."""
-    for item in read_manifest(dataset)["items"]:
-        if item["split"] != split or not item["labelled"]:
+def known_scans(
+    dataset: Path, preparation: Preparation, wanted: Callable[[dict[str, Any]], bool]
+) -> Iterator[KnownScan]:
+    """The labelled scans of a prepared data set, healthy ones among them, whose item is `wanted`, as whole volumes."""
+    manifest = read_manifest(dataset)
+    for item in manifest["items"]:
+        if not item["labelled"] or not wanted(item):
             continue
         record = read_json(status_file(dataset, item["id"])) or {"checks": {}}
         slices = preparation.slices(dataset, {key: item[key] for key in VOLUMES if item[key]})
-        yield KnownScan(item["subject"], slices, preparation.checks(record))
+        person, content = digest(manifest, item["subject"]), item["input_sha256"]
+        yield KnownScan(item["subject"], slices, preparation.checks(record), person, content)
 
 
 def _prepare(config: Config, named: Config, atlas: Path | None) -> Preparation:

@@ -132,7 +132,7 @@ def _predict(job: Job, prepared: Mapping[str, Any]) -> dict[str, Any]:
     summary = {"id": scan.id, **found.summary, **_origin(job, model, preparation, prepared, trouble)}
     written = _write(job, preparation, found, summary)
     if order.pages:
-        from lesionless.prediction.page import write_page
+        from lesionless.prediction.page.scan import write_page
 
         written.append(write_page(order.out, model, cell, image, found, summary))
     sizes = {str(path): (order.out / path).stat().st_size for path in written}

@@ -20,11 +20,18 @@ LEAST = 2  # normals that a percentile may be learnt from
 
 @dataclass(frozen=True)
 class KnownScan:
-    """A prepared scan whose state is known: healthy, or with a complete label. checks: of its preparation."""
+    """A prepared scan whose state is known: healthy, or with a complete label.
+
+    Args:
+        subject: its id in its data set. checks: of its preparation.
+        person: digest of the subject, see `pipeline.predict.seen`. content: SHA-256 of the scan.
+    """
 
     subject: str
     slices: Slices
     checks: dict[str, float]
+    person: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pipeline.predict import model as names
 from pipeline.predict.calibration import KnownScan, learn_thresholds, measured, own_threshold
 from pipeline.predict.folder import seal
 from pipeline.predict.model import Model, build_network, own_values, read_model
+from pipeline.predict.seen import seen
 
 NORMALS = "normals"
 PACKAGES = ("lesionless", "monai", "numpy", "torch")
@@ -110,20 +110,6 @@ def _facts(source: Source) -> dict[str, Any]:
         "licence": "Apache-2.0",
         "use": "research only, not a medical device",
     }
-
-
-def seen(manifest: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Digests of the subjects and contents that the model was trained or chosen on: no name leaves the data set."""
-    items = [item for item in manifest["items"] if item["split"] in ("train", "validation")]
-    return {
-        "subjects": sorted({digest(item["subject"]) for item in items}),
-        "inputs": sorted({item["input_sha256"] for item in items if "input_sha256" in item}),
-    }
-
-
-def digest(subject: str) -> str:
-    """SHA-256 of a subject's id."""
-    return hashlib.sha256(subject.encode()).hexdigest()
 
 
 def licence() -> str:

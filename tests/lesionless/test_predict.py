@@ -19,9 +19,9 @@ from pipeline.errors import PipelineError
 from preprocessing.errors import PreprocessingError
 
 
-def predict(*arguments: object, code: int = 0) -> str:
+def predict(*arguments: object, code: int = 0, pages: bool = False) -> str:
     """What the command prints; errors of a user are raised."""
-    words = ["predict", *map(str, arguments), "--workers", "0", "--no-pages"]
+    words = ["predict", *map(str, arguments), "--workers", "0", "--pages" if pages else "--no-pages"]
     result = CliRunner().invoke(app, words, catch_exceptions=True)
     if isinstance(result.exception, (PipelineError, PreprocessingError)):
         raise result.exception

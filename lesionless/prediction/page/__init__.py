@@ -1,0 +1,1 @@
+"""Pages that open from disk without a network: one a scan, one for the cohort."""

@@ -1,0 +1,35 @@
+"""The page of a cohort: a line a scan, the worst first; each links to the page of the scan beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lesionless.prediction.page.packed import render
+from pipeline.predict.outputs import USE, write_bytes
+
+PAGE = "index.html"
+# Key of a line: heading.
+COLUMNS = {
+    "verdict": "verdict",
+    "drift": "unlike the normals",
+    "volume_ml": "mL",
+    "percentile_among_normals": "% of normals with less",
+    "lesions": "lesions",
+    "largest_lesion_ml": "largest, mL",
+    "p_value": "p",
+    "peak": "peak",
+    "dice": "Dice",
+}
+
+
+def write_cohort_page(out: Path, rows: Sequence[dict[str, Any]], title: str, simulated: bool) -> Path:
+    """Write `index.html` of the lines of `cohort.tsv`, in their order; its path."""
+    shown = [{**row, "page": f"{row['id']}.html" if (out / f"{row['id']}.html").is_file() else None} for row in rows]
+    columns = {key: heading for key, heading in COLUMNS.items() if any(row[key] is not None for row in rows)}
+    failed = [row for row in shown if row["state"] == "failed"]
+    done = [row for row in shown if row["state"] == "done"]
+    page = render("cohort", failed=failed, done=done, columns=columns, title=title, simulated=simulated, use=USE)
+    write_bytes(out / PAGE, page.encode())
+    return out / PAGE

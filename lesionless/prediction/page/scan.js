@@ -1,0 +1,125 @@
+"use strict";
+const $ = (id) => document.getElementById(id);
+const STOPS = JSON.parse($("stops").textContent);
+const COLOURS = { map: [255, 178, 36], mask: [255, 64, 129] };
+const rows = [...document.querySelectorAll("#lesions tbody tr")];
+let viewer = null;
+let chosen = -1;
+let waiting = false;
+
+// The volumes and NiiVue lie in the page as base64 of gzip
+const bytes = (id) => Uint8Array.from(atob($(id).textContent), (letter) => letter.charCodeAt(0));
+const unpacked = (id) => new Response(new Blob([bytes(id)]).stream().pipeThrough(new DecompressionStream("gzip")));
+
+async function start() {
+  const url = URL.createObjectURL(new Blob([await unpacked("niivue").text()], { type: "text/javascript" }));
+  const { Niivue } = await import(url);
+  URL.revokeObjectURL(url);
+  const niivue = new Niivue({ backColor: [0, 0, 0, 1], crosshairColor: [0.35, 0.7, 1, 0.7], multiplanarShowRender: 0, dragAndDropEnabled: false, isColorbar: false, loadingText: "", onLocationChange: (place) => { $("place").textContent = [...place.mm].slice(0, 3).map((mm) => mm.toFixed(1)).join(", ") + " mm"; } });
+  await niivue.attachToCanvas($("canvas"));
+  for (const [name, [r, g, b]] of Object.entries(COLOURS)) niivue.addColormap(name, { R: [0, r], G: [0, g], B: [0, b], A: [0, 255], I: [0, 255] });
+  niivue.setSliceType(niivue.sliceTypeMultiplanar);
+  const layer = (name, id, more) => ({ url: bytes(id).buffer, name: `${name}.nii.gz`, ...more });
+  await niivue.loadVolumes([
+    layer("image", "volume-image", { colormap: "gray", cal_min: 0, cal_max: 255 }),
+    layer("map", "volume-map", { colormap: "map", cal_min: STOPS.values.length / 2, cal_max: STOPS.values.length, opacity: 0.45 }),
+    layer("mask", "volume-map", { colormap: "mask", cal_min: 0.5, cal_max: 1, opacity: 0.6 }),
+  ]);
+  return niivue;
+}
+
+// The mask of stop k is where the map reaches more than k stops
+function show() {
+  waiting = false;
+  const stop = Number($("stop").value);
+  const [, map, mask] = viewer.volumes;
+  let voxels = 0;
+  for (let i = 0; i < map.img.length; i += 1) {
+    const inside = map.img[i] > stop;
+    mask.img[i] = inside ? 1 : 0;
+    voxels += inside;
+  }
+  viewer.setOpacity(1, $("show-map").checked ? 0.45 : 0);
+  viewer.setOpacity(2, $("show-mask").checked ? 0.6 : 0);
+  viewer.updateGLVolume();
+  const rule = STOPS.rules[stop];
+  const ml = voxels * STOPS.voxel_ml;
+  $("ml").textContent = `${ml.toPrecision(4)} mL`;
+  $("said").textContent = `${STOPS.values[stop].toPrecision(4)}${rule ? ` (${rule})` : ""}`;
+  $("rules").value = rule ? String(stop) : "";
+  Object.assign(document.body.dataset, { stop, voxels, ml, shown: "yes" }); // for whoever drives the page
+}
+
+function ask() {
+  if (!viewer || waiting) return;
+  waiting = true;
+  requestAnimationFrame(show);
+}
+
+function move(stop) {
+  $("stop").value = Math.min(Math.max(stop, 0), STOPS.values.length - 1);
+  ask();
+}
+
+function calibrated(by) {
+  const stops = STOPS.rules.map((rule, stop) => (rule ? stop : -1)).filter((stop) => stop >= 0);
+  const now = Number($("stop").value);
+  const next = by > 0 ? stops.find((stop) => stop > now) : stops.reverse().find((stop) => stop < now);
+  if (next !== undefined) move(next);
+}
+
+function visit(place) {
+  if (!rows.length || !viewer) return;
+  rows[chosen]?.classList.remove("current");
+  chosen = (place + rows.length) % rows.length;
+  rows[chosen].classList.add("current");
+  rows[chosen].scrollIntoView({ block: "nearest" });
+  viewer.scene.crosshairPos = viewer.mm2frac(rows[chosen].dataset.place.split(",").map(Number));
+  viewer.createOnLocationChange();
+  viewer.drawScene();
+  document.body.dataset.lesion = rows[chosen].cells[0].textContent;
+}
+
+function toggle(id) {
+  $(id).checked = !$(id).checked;
+  ask();
+}
+
+function key(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
+  const now = Number($("stop").value);
+  const row = rows.indexOf(event.target);
+  const actions = {
+    ArrowLeft: () => move(now - 1), ArrowRight: () => move(now + 1), "[": () => calibrated(-1), "]": () => calibrated(1),
+    n: () => visit(chosen + 1), p: () => visit(chosen < 0 ? rows.length - 1 : chosen - 1), m: () => toggle("show-mask"), a: () => toggle("show-map"),
+    ...(row >= 0 ? { Enter: () => visit(row) } : {}),
+  };
+  if (!actions[event.key]) return;
+  event.preventDefault();
+  actions[event.key]();
+}
+
+// `#stop=12`, `#rule=p95` and `#lesion=1` open the page in that state
+function state() {
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  if (STOPS.rules.includes(wanted.get("rule"))) move(STOPS.rules.indexOf(wanted.get("rule")));
+  if (/^\d+$/.test(wanted.get("stop") ?? "")) move(Number(wanted.get("stop")));
+  if (/^\d+$/.test(wanted.get("lesion") ?? "")) visit(Number(wanted.get("lesion")) - 1);
+}
+
+$("stop").max = STOPS.values.length - 1;
+$("stop").value = STOPS.start;
+$("rules").append(new Option("calibrated…", ""), ...STOPS.rules.flatMap((rule, stop) => (rule ? [new Option(rule, String(stop))] : [])));
+$("stop").addEventListener("input", ask);
+$("rules").addEventListener("change", (event) => { if (event.target.value) move(Number(event.target.value)); event.target.blur(); });
+for (const id of ["show-map", "show-mask"]) $(id).addEventListener("change", ask);
+rows.forEach((row, place) => row.addEventListener("click", () => visit(place)));
+document.addEventListener("keydown", key, true);
+window.addEventListener("hashchange", state);
+start().then((made) => {
+  viewer = made;
+  window.niivue = made;
+  show();
+  if (rows.length) visit(0);
+  state();
+});
