@@ -11,6 +11,7 @@ import sys
 import typer
 
 from lesionless.ablation import ablation
+from lesionless.bids import SeveralValues, bids
 from lesionless.calibrate import calibrate
 from lesionless.demo import demo
 from lesionless.methods import methods
@@ -26,6 +27,7 @@ from preprocessing.errors import PreprocessingError
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Brain lesions without lesion labels.")
 for verb in (demo, run, predict, pack, calibrate, ablation, report, methods, metrics):
     app.command()(verb)
+app.command(cls=SeveralValues)(bids)
 
 
 def main() -> None:

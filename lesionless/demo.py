@@ -11,6 +11,8 @@ from lesionless.logs import say
 from lesionless.options import DEMO_METHODS, Epochs, Methods, Out, Quiet, Seeds, Verbose
 from lesionless.run import run
 
+NEW = 1  # seed of the head that is predicted at the end; the cohort has seed 0
+
 
 def demo(
     out: Out = Path("runs/demo"),
@@ -35,3 +37,15 @@ def demo(
     scans = find_scans("phantom", raw)
     prepare(scans, out / "dataset", "phantom", image_size=image_size, workers=workers, atlas=atlas)
     run(out / "dataset", out, methods, seeds, epochs, quiet=quiet, verbose=verbose)
+    new = write_cohort(out / "unseen", healthy=0, lesion=1, seed=NEW, workers=0, progress=False, atlas=atlas)
+    predict_unseen(new, out, methods.split(",")[-1], seeds.split(",")[0], atlas)
+
+
+def predict_unseen(raw: Path, out: Path, method: str, seed: str, atlas: Path | None) -> None:
+    """Pack the run of one method as a model, and predict a raw head that no part of the demo has seen."""
+    from lesionless.predict import predict
+    from lesionless.prediction.packing import pack_run
+
+    model = out / "model"
+    pack_run(out / method / f"seed-{seed}", model, atlas=atlas)
+    predict([raw], model, out / "prediction", workers=0, atlas=atlas)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,13 +44,19 @@ def predict(
     if workers is None:
         workers = 0 if len(sources) == 1 else 2
     done = predict_cohort(sources, order, workers, executor)
-    for record in done.records:
+    tell(done.records, f"{out / 'index.html'}: ")
+
+
+def tell(records: list[dict[str, Any]], where: str = "") -> None:
+    """Say what was found, a line a scan; exit status 1 where one failed."""
+    for record in records:
         typer.echo(line(record))
-    typer.echo(f"{out / 'cohort.tsv'}: {len(done.records) - done.failed} scans, {done.failed} failed")
-    raise typer.Exit(1 if done.failed else 0)
+    failed = sum(record["state"] == "failed" for record in records)
+    typer.echo(f"{where}{len(records) - failed} scans, {failed} failed")
+    raise typer.Exit(1 if failed else 0)
 
 
-def line(record: dict) -> str:
+def line(record: dict[str, Any]) -> str:
     """What is said of one scan."""
     if record["state"] == "failed":
         return f"{record['id']}: failed: {record['reason']}"

@@ -60,9 +60,7 @@ def _cells(manifest: dict[str, Any], group: str | None, table: Path | None) -> d
     if group is None:
         return {item["id"]: "" for item in healthy}
     if table is None:
-        raise PipelineError(
-            "--group needs --table FILE, which has that column and one of the columns " + ", ".join(KEYS)
-        )
+        raise PipelineError(f"--group needs --table FILE, with that column and one of {', '.join(KEYS)}")
     values = _column(table, group)
     missing = [item["id"] for item in healthy if not (values.get(item["id"]) or values.get(item["subject"]))]
     if missing:

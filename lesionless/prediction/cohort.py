@@ -16,6 +16,8 @@ from lesionless.prediction.task import Job, Order, opened, predict_scan
 from pipeline.errors import PipelineError
 from pipeline.predict import outputs
 from pipeline.predict.lesions import COLUMNS
+from pipeline.predict.model import Model
+from preprocessing.cohort import ledger
 from preprocessing.cohort.scan_request import FOLDER
 from preprocessing.executors import executor_named
 from preprocessing.executors.protocol import WORKER_DIED
@@ -41,7 +43,7 @@ class Predicted:
 def predict_cohort(
     sources: Sequence[Source], order: Order, workers: int, executor: str, progress: bool = True
 ) -> Predicted:
-    """Predict `sources`; the same command goes on where it was stopped.
+    """Predict `sources`, then write tables and page; the same command goes on where it was stopped.
 
     Args:
         workers: processes; 0: this one. executor: `processes`, or `dask://HOST:PORT`.
@@ -50,22 +52,47 @@ def predict_cohort(
         PipelineError: the model, or `order.out` holds predictions of another model.
         PreprocessingError: the atlas, the executor, or another run is at work in `order.out`.
     """
+    with locked(order.out / FOLDER / LOCK):
+        remove_temporaries(order.out)
+        records = predict_scans(sources, order, workers, executor, progress)
+        return write_group(order.out, records, opened(order.model, order.atlas)[0])
+
+
+def predict_scans(
+    sources: Sequence[Source], order: Order, workers: int, executor: str, progress: bool = True
+) -> list[dict[str, Any]]:
+    """Predict `sources` and nothing else: several processes may do so in one folder for different scans."""
     model, preparation = opened(order.model, order.atlas)
     model.threshold(order.threshold, model.cell(order.cell))
     requests = preparation.requests([source.scan for source in sources], order.prepared)
     jobs = [Job(order, source, request) for source, request in zip(sources, requests, strict=True)]
-    with locked(order.out / FOLDER / LOCK):
-        _claim(order.out, model.digest, model.facts["title"])
-        remove_temporaries(order.out)
-        (order.prepared / FOLDER).mkdir(parents=True, exist_ok=True)
-        records = sorted(_run(jobs, workers, executor, progress), key=worst_first)
-        _write_tables(order.out, records)
-        write_cohort_page(
-            order.out, [row(record) for record in records], model.facts["title"], model.facts["simulated"]
-        )
-        simulated = all(source.scan.simulated for source in sources)
-        outputs.write_description(order.out, simulated, version("lesionless"))
-    return Predicted(order.out, records, sum(record["state"] == "failed" for record in records))
+    _claim(order.out, model)
+    (order.prepared / FOLDER).mkdir(parents=True, exist_ok=True)
+    return list(_run(jobs, workers, executor, progress))
+
+
+def write_group(out: Path, records: Sequence[dict[str, Any]], model: Model) -> Predicted:
+    """Write `cohort.tsv`, `lesions.tsv`, `index.html` and the description of the folder."""
+    ordered = sorted(records, key=worst_first)
+    outputs.write_table(out / "cohort.tsv", COHORT, map(row, ordered))
+    lesions = ({"scan": record["id"], **lesion} for record in ordered for lesion in record.get("lesions", []))
+    outputs.write_table(out / "lesions.tsv", ("scan", *COLUMNS), lesions)
+    write_cohort_page(out, [row(record) for record in ordered], model.facts["title"], model.facts["simulated"])
+    outputs.write_description(out, version("lesionless"))
+    return Predicted(out, ordered, sum(record["state"] == "failed" for record in ordered))
+
+
+def done_before(out: Path, model: Model) -> list[dict[str, Any]]:
+    """The records of all scans that were predicted in `out`.
+
+    Raises:
+        PipelineError: none, or by another model.
+    """
+    _claim(out, model)
+    records = list(ledger.records(out))
+    if not records:
+        raise PipelineError(f"'{out}': no scan was predicted there; the level participant comes first")
+    return records
 
 
 def worst_first(record: dict[str, Any]) -> tuple[Any, ...]:
@@ -85,11 +112,12 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
     return {**known, **{key: record[key] for key in ("id", "state", "reason")}, "drift": drift and drift["flagged"]}
 
 
-def _claim(out: Path, digest: str, title: str) -> None:
+def _claim(out: Path, model: Model) -> None:
     asked = read_json(out / FOLDER / ASKED)
-    if asked is not None and asked["model"] != digest:
+    if asked is not None and asked["model"] != model.digest:
         raise PipelineError(f"'{out}' holds predictions of another model ({asked['title']}): choose another --out")
-    write_json(out / FOLDER / ASKED, {"model": digest, "title": title})
+    if asked is None:
+        write_json(out / FOLDER / ASKED, {"model": model.digest, "title": model.facts["title"]})
 
 
 def _run(jobs: Sequence[Job], workers: int, executor: str, progress: bool) -> Iterator[dict[str, Any]]:
@@ -105,9 +133,3 @@ def _run(jobs: Sequence[Job], workers: int, executor: str, progress: bool) -> It
                 bar.console.print(f"[red]failed[/red] {escape(record['reason'])}", soft_wrap=True)
             bar.advance(task)
             yield record
-
-
-def _write_tables(out: Path, records: Sequence[dict[str, Any]]) -> None:
-    outputs.write_table(out / "cohort.tsv", COHORT, map(row, records))
-    lesions = ({"scan": record["id"], **lesion} for record in records for lesion in record.get("lesions", []))
-    outputs.write_table(out / "lesions.tsv", ("scan", *COLUMNS), lesions)

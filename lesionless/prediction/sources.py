@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from preprocessing.datasets import find_all
+from preprocessing.datasets.bids import find_images
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.dicom import is_series
 from preprocessing.scan import SUFFIXES, Scan, bids_id
@@ -73,8 +74,35 @@ def _sources(path: Path, modality: str, flair_like: bool) -> list[Source]:
     images = sorted(child for child in path.iterdir() if child.name.endswith(IMAGES))
     if images:
         return [_file(image, wanted) for image in images]
-    kind = "table" if (path / "scans.csv").is_file() else "bids" if any(path.glob("sub-*/**/*.nii*")) else "dicom"
-    return [_of(scan) for scan in find_all(kind, path) if scan.modality == wanted]
+    if (path / "scans.csv").is_file():
+        return [_of(scan) for scan in find_all("table", path)]
+    if any(path.glob("sub-*/**/*.nii*")):
+        return bids_sources(path, wanted)
+    return [_of(scan) for scan in find_all("dicom", path) if scan.modality == wanted]
+
+
+def bids_sources(
+    root: Path, modality: str, participants: Sequence[str] = (), sessions: Sequence[str] = ()
+) -> list[Source]:
+    """The scans of one modality of a BIDS folder.
+
+    Args:
+        participants, sessions: labels with or without `sub-` and `ses-`; none: all.
+
+    Raises:
+        PreprocessingError: a label that no scan of the modality has, or no scan.
+    """
+    found = [scan for scan in find_images(root) if scan.modality == modality]
+    for place, (kind, labels) in enumerate((("sub", participants), ("ses", sessions))):
+        wanted = {f"{kind}-{label.removeprefix(f'{kind}-')}" for label in labels}
+        there = {scan.id: scan.id.split("_")[place] for scan in found if scan.id.count("_") >= place}
+        if missing := sorted(wanted - set(there.values())):
+            known = ", ".join(sorted(set(there.values()))[:8]) or "none"
+            raise PreprocessingError(f"{root}: no {modality} scan of '{missing[0]}'; available: {known}")
+        found = [scan for scan in found if not wanted or there.get(scan.id) in wanted]
+    if not found:
+        raise PreprocessingError(f"{root}: no {modality} scan of any participant")
+    return [_of(scan) for scan in found]
 
 
 def _of(scan: Scan) -> Source:

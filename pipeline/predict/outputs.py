@@ -86,12 +86,12 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     write_bytes(path, ("\n".join(lines) + "\n").encode())
 
 
-def write_description(out: Path, simulated: bool, version: str) -> None:
+def write_description(out: Path, version: str) -> None:
     """`dataset_description.json`, `README.md` and `.bidsignore`."""
     write_json(
         out / "dataset_description.json",
         {
-            "Name": "Anomaly maps" + (" (SIMULATED)" if simulated else ""),
+            "Name": "Anomaly maps",
             "BIDSVersion": "1.10.0",
             "DatasetType": "derivative",
             "GeneratedBy": [{"Name": "lesionless predict", "Version": version}],

@@ -53,6 +53,20 @@ def find_scans(root: Path) -> list[Scan]:
     return scans
 
 
+def find_images(root: Path) -> list[Scan]:
+    """The same images, whoever they are of: `participants.tsv` is not needed, and each scan counts as unlabelled.
+
+    Raises:
+        PreprocessingError: two lesion masks of a scan, or a sidecar that is not JSON.
+    """
+    lesions = _lesions(root)
+    scans = []
+    for (name, suffix), (subject, path) in _images(root).items():
+        facts: Any = _sidecar(path)
+        scans.append(Scan(name, subject, _MODALITIES[suffix], path, lesions.get(name), labelled=False, **facts))
+    return sorted(scans, key=lambda scan: scan.id)
+
+
 def _images(root: Path) -> dict[tuple[str, str], tuple[str, Path]]:
     found = []
     for path, match in matches(root, _IMAGE):
@@ -78,12 +92,23 @@ def _sidecar(image: Path) -> dict[str, bool]:
 def _lesions(root: Path) -> dict[str, Path]:
     lesions: dict[str, Path] = {}
     for path, match in matches(root, rf"{_ID}_mask\.nii(?:\.gz)?"):
+        if _predicted(path, root):
+            continue
         entities = dict(entity.split("-", 1) for entity in match["entities"].split("_") if entity)
         if entities.get("label") != "lesion" or entities.get("space", "orig") != "orig":
             continue
         if (other := lesions.setdefault(match["id"], path)) != path:
             raise PreprocessingError(f"{match['id']}: two lesion masks, {other} and {path}; keep one")
     return lesions
+
+
+def _predicted(mask: Path, root: Path) -> bool:
+    """Whether a mask lies in a derivative that this package predicted: that is no label."""
+    folders = [folder for folder in mask.parents if folder.is_relative_to(root) and folder != root]
+    for description in (folder / "dataset_description.json" for folder in folders):
+        if description.is_file() and '"lesionless predict"' in description.read_text("utf-8", errors="replace"):
+            return True
+    return False
 
 
 def _participants(table: Path) -> dict[str, bool]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1] / "preprocessing"))
 
 from synthetic_atlas import coarse_atlas, coarse_config, head, quick_config, use_coarse_atlas
+from packed_model import MOVE, Packed
 from synthetic_brain import HeadWriter, rigid
 
 from lesionless.prediction.packing import pack_run
@@ -21,18 +21,6 @@ from preprocessing.cohort.run import prepare
 from preprocessing.space.atlas import Atlas
 
 __all__ = ["coarse_atlas", "coarse_config", "head", "quick_config", "use_coarse_atlas"]
-
-
-MOVE = rigid((8, -5, 12), (6, -9, 4))  # where the head of a patient of the tests lies
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A model, the run it was packed from, its data set, and the atlas folder."""
-
-    model: Path
-    run: Path
-    dataset: Path
 
 
 @pytest.fixture(scope="session")
@@ -58,4 +46,4 @@ def packed(tmp_path_factory: pytest.TempPathFactory, quick_config: Path, coarse_
         run_leaderboard(["intensity"], dataset, root / "runs")
         run = root / "runs" / "intensity" / "seed-0"
         pack_run(run, root / "model")
-        yield Packed(root / "model", run, dataset)
+        yield Packed(root / "model", run, dataset, without_stripper)

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import MOVE, Packed
+from packed_model import MOVE, Packed
 from synthetic_brain import HeadWriter, lesion_at
 from typer.testing import CliRunner
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 import shutil
@@ -11,7 +13,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import MOVE, Packed
+from packed_model import MOVE, Packed
 from synthetic_brain import HeadWriter
 from test_predict import predict
 
@@ -21,7 +23,10 @@ from pipeline.metrics import Threshold
 from pipeline.predict.native import Grid, NativeScores
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--headless=new", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--enable-logging=stderr", "--v=0", "--virtual-time-budget=60000", "--dump-dom"]  # fmt: skip
+FLAGS = (
+    *("--headless=new", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+    *("--enable-logging=stderr", "--v=0", "--virtual-time-budget=60000", "--dump-dom"),
+)
 
 
 def browse(page: Path, state: str) -> dict[str, str]:
@@ -44,21 +49,24 @@ def out(packed: Packed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "out"
 
 
-@pytest.mark.parametrize("state", ["rule=p98&lesion=2", "stop=70"])
+@pytest.mark.parametrize("state", ["rule=p90&lesion=2", "stop=70"])
 def test_the_slider_gives_the_mask_and_the_millilitres_of_python(out: Path, state: str) -> None:
     shown = browse(out / "sub-p1_ses-2.html", state)
     anomaly, mask = (nib.load(next(out.rglob(f"*{end}.nii.gz"))) for end in ("anomaly", "mask"))
-    stops = re.search(r'id="stops">(.*?)</script>', (out / "sub-p1_ses-2.html").read_text())
-    assert stops is not None
-    value = np.float32(json.loads(stops[1])["values"][int(shown["stop"])])
-    voxels = int(shown["voxels"])
+    page = (out / "sub-p1_ses-2.html").read_text()
+    blocks = dict(re.findall(r'id="(stops|volume-map)">(.*?)</script>', page))
+    stops, stop, voxels = json.loads(blocks["stops"]), int(shown["stop"]), int(shown["voxels"])
+    by_level = nib.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(blocks["volume-map"])))
+    assert voxels == np.count_nonzero(np.asarray(by_level.dataobj) > stop)
     assert float(shown["ml"]) == pytest.approx(voxels * 0.064)
+    value = np.float32(stops["values"][stop])
     assert voxels <= np.count_nonzero(np.asarray(anomaly.dataobj) >= value)  # the mask leaves the rim out
+    own = stops["rules"].index("p98")
+    assert np.count_nonzero(np.asarray(by_level.dataobj) > own) == np.count_nonzero(np.asarray(mask.dataobj))
     if "rule" in state:
-        assert voxels == np.count_nonzero(np.asarray(mask.dataobj))
-        assert shown["lesion"] == "2"
+        assert (stops["rules"][stop], shown["lesion"]) == ("p90", "2")
     else:
-        assert shown["stop"] == "70"
+        assert stop == 70
 
 
 def test_levels_give_the_mask_of_every_stop() -> None:

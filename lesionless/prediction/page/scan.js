@@ -104,6 +104,7 @@ function state() {
   const wanted = new URLSearchParams(location.hash.slice(1));
   if (STOPS.rules.includes(wanted.get("rule"))) move(STOPS.rules.indexOf(wanted.get("rule")));
   if (/^\d+$/.test(wanted.get("stop") ?? "")) move(Number(wanted.get("stop")));
+  if (waiting) show(); // a page that is not seen gets no animation frame
   if (/^\d+$/.test(wanted.get("lesion") ?? "")) visit(Number(wanted.get("lesion")) - 1);
 }
 
