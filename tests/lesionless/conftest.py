@@ -11,8 +11,8 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "preprocessing"))
 
-from synthetic_atlas import coarse_atlas, coarse_config, head, quick_config, use_coarse_atlas
 from packed_model import MOVE, Packed
+from synthetic_atlas import coarse_atlas, coarse_config, head, quick_config, use_coarse_atlas
 from synthetic_brain import HeadWriter, rigid
 
 from lesionless.prediction.packing import pack_run
