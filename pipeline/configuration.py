@@ -164,12 +164,16 @@ def check_preset(pairs: Pairs, parser: ConfigParser, origin: str) -> None:
     if not isinstance(pairs.get("preset"), str) or not pairs["preset"]:
         raise PipelineError(f"{origin} must say `preset: NAME`, the name that stands on the rows of its results")
     for key, value in pairs.items():
-        touched = next((noun for noun in OF_THE_METHOD if key == noun or key.startswith(f"{noun}::")), None)
-        if touched or _changes_class(key, value, parser):
+        if is_of_the_method(key) or _changes_class(key, value, parser):
             raise PipelineError(
                 f"the preset {origin} sets '{key}': network, loss, constraint, inferer and the class of a component "
                 "belong to the method; write a method file of your own"
             )
+
+
+def is_of_the_method(key: str) -> bool:
+    """Whether a key belongs to what a method is: its network, loss, constraint, inferer, or lies in them."""
+    return any(key == noun or key.startswith(f"{noun}::") for noun in OF_THE_METHOD)
 
 
 def _changes_class(key: str, value: Any, parser: ConfigParser) -> bool:

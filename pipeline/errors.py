@@ -25,12 +25,17 @@ def unwrapped() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, PipelineError):
-            cause = cause.__cause__
+        cause = cause_of(error)
         if cause is None:
             raise
         raise cause from None
+
+
+def cause_of(error: BaseException | None) -> PipelineError | None:
+    """The PipelineError that an error is or was raised from, None where there is none."""
+    while error is not None and not isinstance(error, PipelineError):
+        error = error.__cause__
+    return error
 
 
 def report_in_one_line(main: ModuleType) -> None:
@@ -39,8 +44,9 @@ def report_in_one_line(main: ModuleType) -> None:
         return
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, PipelineError):
-            sys.stderr.write(f"error: {error}\n")
+        mistake = cause_of(error)
+        if mistake is not None:
+            sys.stderr.write(f"error: {mistake}\n")
         else:
             sys.__excepthook__(kind, error, trace)
 

@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from monai.bundle import ConfigWorkflow
 
-from pipeline.catalogue import available_methods
-from pipeline.errors import PipelineError
+import bundles
+from pipeline.catalogue import BASE, available_methods, method_file
+from pipeline.configuration import load
+from pipeline.errors import PipelineError, unwrapped
 from pipeline.workflow import MethodWorkflow
 
 
@@ -83,19 +86,45 @@ def test_the_command_works_from_any_folder_and_refuses_a_misspelt_key(tiny_datas
     assert "Traceback" not in bad.stderr
 
 
-def test_the_plain_form_runs_the_same_files(tiny_dataset: Path, tmp_path: Path) -> None:
-    import bundles
+def files_of(*names: str) -> list[str]:
+    return [str(bundles.ROOT / name) for name in names]
 
-    files = [str(bundles.ROOT / name) for name in ("base/base.yaml", "vae/configs/method.yaml")]
-    done = command(
-        "run_train",
-        "--config_file",
-        str(files),
-        "--dataset_dir",
-        str(tiny_dataset),
-        "--max_epochs",
-        "1",
-        folder=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
+
+def test_the_plain_form_runs_the_same_files_and_refuses_a_misspelt_key(tiny_dataset: Path, tmp_path: Path) -> None:
+    files = files_of("base/base.yaml", "vae/configs/method.yaml")
+    common = ["run_train", "--config_file", str(files), "--dataset_dir", str(tiny_dataset)]
+    bad = command(*common, "--max_epoch", "1", folder=tmp_path)
+    assert bad.returncode == 1 and "Traceback" not in bad.stderr
+    assert bad.stderr.splitlines()[-1].startswith("error: unknown key 'max_epoch'")
+    assert not (tmp_path / "runs").exists()
+    good = command(*common, "--max_epochs", "1", folder=tmp_path)
+    assert good.returncode == 0, good.stderr
     assert (tmp_path / "runs" / "vae" / "seed-0" / "model.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    "method, override, message",
+    [
+        ("vae", {"max_epoch": 3}, "unknown key 'max_epoch' in .*; did you mean: max_epochs"),
+        ("vae", {"loss_reductions::pixel": "mean"}, "unknown key 'loss_reductions::pixel' in .* mean: pixels"),
+        ("vae", {"presets": "tuned"}, "unknown key 'presets' in "),
+        ("vae", {"method": "ae"}, "'network_def::variational' is not that of .* 'ae', .*/ae/configs/method.yaml"),
+        ("ae", {"optimizer::rate": 1}, "optimizer: torch.optim.Adam has no argument 'rate'"),
+        ("ae", {"device": "cuda:99"}, "there is no device 'cuda:99' here; available: cpu"),
+    ],
+)
+def test_the_plain_form_refuses_before_any_work_what_monai_takes(
+    method: str, override: dict, message: str, tiny_dataset: Path
+) -> None:
+    files = files_of("base/base.yaml", f"{method}/configs/method.yaml")
+    plain = ConfigWorkflow(files, str(BASE / "metadata.json"), False, dataset_dir=str(tiny_dataset), **override)
+    with pytest.raises(PipelineError, match=message) as refusal, unwrapped():
+        plain.initialize()
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("method", available_methods())
+def test_the_plain_form_takes_every_method_with_the_parts_that_it_lists(method: str, tiny_dataset: Path) -> None:
+    parts = load(method_file(method)).get("parts", [])
+    files = files_of("base/base.yaml", *(f"base/parts/{part}.yaml" for part in parts), f"{method}/configs/method.yaml")
+    ConfigWorkflow(files, str(BASE / "metadata.json"), False, dataset_dir=str(tiny_dataset)).initialize()
