@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from ignite import distributed as idist
 from ignite.engine import Events
-from ignite.handlers import ProgressBar
 from monai.data import DataLoader
 from monai.engines import Trainer
 
+from pipeline.engines.show_progress import show_progress
 from pipeline.errors import PipelineError
 from pipeline.networks import Estimator
 
@@ -53,7 +53,7 @@ class Fit(Trainer):
         )
         self.network = network
         self.add_event_handler(Events.EPOCH_STARTED, self._go_on)  # behind MONAI's, which sets the sampler's epoch
-        ProgressBar(desc="fit", persist=True).attach(self)
+        show_progress(self, "fit", "batch")
 
     def _go_on(self, engine: Trainer) -> None:
         """Leave out the batches that a checkpoint has seen."""

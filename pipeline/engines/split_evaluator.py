@@ -7,17 +7,14 @@ from typing import Any
 
 import torch
 from ignite import distributed as idist
-from ignite.engine import Engine, Events
 from monai.engines import IterationEvents, SupervisedEvaluator
 from torch import nn
 
 from pipeline.contracts import MapInferer, PlacedInferer
 from pipeline.data import SliceDataset, scan_loader
 from pipeline.engines.prepare import PrepareScan
+from pipeline.engines.show_progress import show_progress
 from pipeline.inferers import Scorer
-from pipeline.progress import Progress
-
-LINE_EVERY = 60.0  # s, of a log
 
 
 def split_evaluator(
@@ -54,19 +51,8 @@ def split_evaluator(
     )
     evaluator.add_event_handler(IterationEvents.FORWARD_COMPLETED, unpack_scored)
     if idist.get_rank() == 0:
-        show_progress(evaluator, split)
+        show_progress(evaluator, split, "scan")
     return evaluator
-
-
-def show_progress(evaluator: Engine, title: str) -> None:
-    """A bar on a terminal; in a log, a line a minute."""
-
-    def begin(engine: Engine) -> None:
-        shown.append(Progress(title, engine.state.epoch_length or 0, "scan", every=LINE_EVERY))
-
-    shown: list[Progress] = []
-    evaluator.add_event_handler(Events.STARTED, begin)
-    evaluator.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: shown[-1].step(engine.state.iteration))
 
 
 def unpack_scored(engine: SupervisedEvaluator) -> None:
