@@ -145,3 +145,31 @@ def test_a_folder_of_another_model_is_refused(packed: Packed, patient: Path, tmp
     asked.write_text(json.dumps({"model": "other", "title": "Other"}))
     with pytest.raises(PipelineError, match=r"holds predictions of another model \(Other\)"):
         predict(patient, "--model", packed.model, "--out", tmp_path / "out")
+
+
+def test_a_model_without_thresholds_is_refused(packed: Packed, patient: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(packed.model, tmp_path / "model")
+    (model / "thresholds.json").unlink()
+    facts = json.loads((model / "model.json").read_text())
+    del facts["files"]["thresholds.json"]
+    (model / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(PipelineError, match="has no thresholds: pack it again after the stage calibrate"):
+        predict(patient, "--model", model, "--out", tmp_path / "out")
+
+
+def test_a_label_gives_a_dice_and_decides_nothing_else(packed: Packed, head: HeadWriter, tmp_path: Path) -> None:
+    scan = head("sub-o1", move=MOVE, lesion=True)
+    assert scan.lesion is not None
+    rows = [f"sub-o1,{scan.image.name},{scan.lesion.name},false", f"sub-o2,{scan.image.name},,false"]
+    table = scan.image.with_name("scans.csv")
+    table.write_text("\n".join(["id,image,lesion,healthy", *rows]) + "\n")
+    predict(table, "--model", packed.model, "--out", tmp_path / "out", "--threshold", "p98")
+    with_label, without = (
+        json.loads(next((tmp_path / "out" / name).rglob("*summary.json")).read_text()) for name in ("sub-o1", "sub-o2")
+    )
+    paths = (next((tmp_path / "out" / "sub-o1").rglob("*mask.nii.gz")), scan.lesion)
+    mask, label = (np.asarray(nib.load(path).dataobj) > 0 for path in paths)
+    assert with_label["dice"] == pytest.approx(2 * (mask & label).sum() / (mask.sum() + label.sum()), abs=1e-4)
+    assert without["dice"] is None
+    different = {key for key in with_label if with_label[key] != without[key]}
+    assert different == {"id", "dice"}
