@@ -15,8 +15,6 @@ from pipeline.metrics import ScoreHistogram, Threshold, conformal, healthy_fpr, 
 from pipeline.predict.normals import Normals, count, learn_normals, scan_name, statistics, subject_of
 from pipeline.predict.volume import Network, ScoredVolume, Slices, score_volume
 
-LEAST = 2  # normals that a percentile may be learnt from
-
 
 @dataclass(frozen=True)
 class KnownScan:
@@ -92,12 +90,11 @@ def learn_thresholds(
         rate: of false positives, on average over the normals.
 
     Raises:
-        PipelineError: fewer than two normals, or an α that they cannot keep.
+        PipelineError: no normals, or an α that they cannot keep.
     """
     subjects = {scan: subject_of(scan) for scan in normals.scans}
-    people = len(set(subjects.values()))
-    if people < LEAST:
-        raise PipelineError(f"{people} held-out normals; thresholds need at least {LEAST}")
+    if not subjects:
+        raise PipelineError("no held-out normals to learn thresholds from: healthy scans of the split calibration")
     rules = [percentile(normals, q, subjects) for q in percentiles]
     rules.append(healthy_fpr(normals, rate, subjects))
     if promise is not None:

@@ -18,6 +18,8 @@ from pipeline.predict.normals import subject_of
 from pipeline.predict.pack import NORMALS
 from pipeline.predict.seen import check_unseen
 
+LEAST = 2  # normals of a cell
+
 
 def recalibrate(
     model: Model,
@@ -60,6 +62,8 @@ def _learn(
     for place, (cell, scans) in enumerate(cells.items()):
         with measured(network, _unseen(model, scans), "normal") as healthy:
             try:
+                if (people := len({subject_of(scan) for scan in healthy.histogram.scans})) < LEAST:
+                    raise PipelineError(f"{people} normals; a site needs at least {LEAST}")
                 rules = learn_thresholds(healthy.histogram, percentiles, promise=promise)
             except PipelineError as error:
                 raise PipelineError(f"cell '{cell}': {error}" if cell else str(error)) from error

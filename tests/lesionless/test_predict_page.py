@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from packed_model import MOVE, Packed
 from synthetic_brain import HeadWriter
@@ -65,6 +66,8 @@ def test_the_slider_gives_the_mask_and_the_millilitres_of_python(out: Path, stat
     assert np.count_nonzero(np.asarray(by_level.dataobj) > own) == np.count_nonzero(np.asarray(mask.dataobj))
     if "rule" in state:
         assert (stops["rules"][stop], shown["lesion"]) == ("p90", "2")
+        table = pd.read_csv(out / "lesions.tsv", sep="\t").loc[1, ["x_mm", "y_mm", "z_mm"]].to_numpy(float)
+        np.testing.assert_allclose(np.array(shown["place"].split(","), float), table, atol=2.1)  # half a voxel
     else:
         assert stop == 70
 

@@ -32,6 +32,7 @@ ADDED = {
     "lesionless demo": "--methods intensity,histeq",
     "lesionless methods": "",
     "lesionless metrics": "--replicates 20",
+    "lesionless predict": "--atlas atlas --workers 0 --no-pages",
     "lesionless run": "--epochs 1",
     "python -m preprocessing plan": SMALL,
     "python -m preprocessing report": "",
@@ -41,6 +42,7 @@ ADDED = {
 WRITTEN = {
     "lesionless demo": "runs/small/report.html",
     "lesionless metrics": "FIGURES/metrics.csv",
+    "lesionless predict": "OUT/index.html",
     "lesionless run": "RUNS/report.html",
     "python -m preprocessing report": "DATASET/qc.html",
     "python -m preprocessing run": "DATASET/dataset.json",
@@ -108,8 +110,10 @@ def _demo(command: str, prepared: Path) -> None:
         patch.setattr(
             "preprocessing.cohort.run.prepare", lambda scans, out, *_, **__: shutil.copytree(prepared, out) and scans
         )
+        patch.setattr("lesionless.demo.predict_unseen", lambda raw, out, *_: asked.append({"predicted": raw}))
         _call(command)
-    assert [(given["healthy"], given["lesion"]) for given in asked] == [(10, 5)]
+    assert asked.pop() == {"predicted": Path("runs/small/unseen")}
+    assert [(given["healthy"], given["lesion"]) for given in asked] == [(10, 5), (0, 1)]
 
 
 @pytest.mark.slow

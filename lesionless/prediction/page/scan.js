@@ -11,11 +11,17 @@ let waiting = false;
 const bytes = (id) => Uint8Array.from(atob($(id).textContent), (letter) => letter.charCodeAt(0));
 const unpacked = (id) => new Response(new Blob([bytes(id)]).stream().pipeThrough(new DecompressionStream("gzip")));
 
+function located(place) {
+  const mm = [...place.mm].slice(0, 3).map((value) => value.toFixed(1));
+  $("place").textContent = `${mm.join(", ")} mm`;
+  document.body.dataset.place = mm.join(","); // for whoever drives the page
+}
+
 async function start() {
   const url = URL.createObjectURL(new Blob([await unpacked("niivue").text()], { type: "text/javascript" }));
   const { Niivue } = await import(url);
   URL.revokeObjectURL(url);
-  const niivue = new Niivue({ backColor: [0, 0, 0, 1], crosshairColor: [0.35, 0.7, 1, 0.7], multiplanarShowRender: 0, dragAndDropEnabled: false, isColorbar: false, loadingText: "", onLocationChange: (place) => { $("place").textContent = [...place.mm].slice(0, 3).map((mm) => mm.toFixed(1)).join(", ") + " mm"; } });
+  const niivue = new Niivue({ backColor: [0, 0, 0, 1], crosshairColor: [0.35, 0.7, 1, 0.7], multiplanarShowRender: 0, dragAndDropEnabled: false, isColorbar: false, loadingText: "", onLocationChange: located });
   await niivue.attachToCanvas($("canvas"));
   for (const [name, [r, g, b]] of Object.entries(COLOURS)) niivue.addColormap(name, { R: [0, r], G: [0, g], B: [0, b], A: [0, 255], I: [0, 255] });
   niivue.setSliceType(niivue.sliceTypeMultiplanar);
@@ -74,7 +80,7 @@ function visit(place) {
   chosen = (place + rows.length) % rows.length;
   rows[chosen].classList.add("current");
   rows[chosen].scrollIntoView({ block: "nearest" });
-  viewer.scene.crosshairPos = viewer.mm2frac(rows[chosen].dataset.place.split(",").map(Number));
+  viewer.scene.crosshairPos = viewer.mm2frac(rows[chosen].dataset.place.split(",").map(Number), 0, true); // true: oblique scans, too
   viewer.createOnLocationChange();
   viewer.drawScene();
   document.body.dataset.lesion = rows[chosen].cells[0].textContent;
