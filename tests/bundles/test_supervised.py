@@ -63,7 +63,7 @@ def test_the_loss_is_monais_and_the_map_a_probability() -> None:
     dice = 1 - (2 * (p * y).sum() + 1e-5) / (p.sum() + y.sum() + 1e-5)
     entropy = torch.nn.functional.binary_cross_entropy(p, y)
     assert found.item() == pytest.approx((dice + entropy).item(), rel=1e-4) == loss.terms["labels"].item()
-    torch.testing.assert_close(Probability(chunk=1)(logits, torch.nn.Identity()), p)
+    torch.testing.assert_close(Probability(chunk=1)(logits, torch.nn.Identity()).map, p)
 
 
 def test_training_needs_no_test_scan_and_calibration_holds_patients_out(tiny_dataset: Path, tmp_path: Path) -> None:
