@@ -114,6 +114,18 @@ class Detector(Protocol):
     def __call__(self, image: Tensor) -> Tensor: ...
 
 
+class Denoiser(Protocol):
+    """The noise in each image [N, 1, H, W] of a diffusion at the steps `timesteps`, [1] or [N]."""
+
+    def __call__(self, image: Tensor, timesteps: Tensor) -> Tensor: ...
+
+
+class Restorer(Protocol):
+    """Draws each image [N, 1, H, W] without its corruption of the degree [N] in [0, 1]."""
+
+    def __call__(self, image: Tensor, degree: Tensor) -> Tensor: ...
+
+
 class PlacedDetector(Protocol):
     """One score a pixel, [N, 1, H, W], of slices whose place in the atlas it knows, z [N]."""
 

@@ -1,10 +1,13 @@
 """(slices of one volume, network) -> anomaly map."""
 
 from pipeline.inferers.attention import ActivationMap, GradCAM, LatentGradCAM
+from pipeline.inferers.diffusion import NoiseAndDenoise
 from pipeline.inferers.generator import EncodeToFixedGenerator, Generate
 from pipeline.inferers.intensity import HistogramRank, Intensity
+from pipeline.inferers.mahalanobis import Mahalanobis
 from pipeline.inferers.monte_carlo import MonteCarlo
 from pipeline.inferers.normative import ProjectionResidual, StandardScore
+from pipeline.inferers.one_step import OneStepResidual
 from pipeline.inferers.precision import Forward
 from pipeline.inferers.probability import MirroredProbability, NetworkMap, Probability
 from pipeline.inferers.residual import FeatureResidual, GradientWeightedResidual, Residual
@@ -22,9 +25,12 @@ __all__ = [
     "HistogramRank",
     "Intensity",
     "LatentGradCAM",
+    "Mahalanobis",
     "MirroredProbability",
     "MonteCarlo",
     "NetworkMap",
+    "NoiseAndDenoise",
+    "OneStepResidual",
     "Probability",
     "ProjectionResidual",
     "Residual",

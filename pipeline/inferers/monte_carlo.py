@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -86,31 +86,68 @@ class MonteCarlo:
 
     def moments(self, inputs: torch.Tensor, network: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation maps, each [N, 1, H, W]."""
+        passes = Passes(self.passes, self.sample, self.images, self.seed, self.precision)
+        return passes.moments(inputs, network, lambda image, drawn: (image - drawn).abs())
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Passes through a network that answers differently at each; arguments as of MonteCarlo.
+
+    Example:
+        >>> from pipeline.networks import ResNetAutoencoder
+        >>> network = ResNetAutoencoder(image_size=16, latent_size=4, dropout=0.2).eval()
+        >>> mean, deviation = Passes(4, False, 32, 0, "fp32").moments(torch.rand(2, 1, 16, 16), network, torch.sub)
+        >>> mean.shape, bool((deviation > 0).any())
+        (torch.Size([2, 1, 16, 16]), True)
+    """
+
+    passes: int
+    sample: bool
+    images: int
+    seed: int
+    precision: str
+
+    def moments(
+        self, inputs: torch.Tensor, network: nn.Module, figure: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of `figure(x, x̂)` over the passes, each [N, 1, H, W].
+
+        Args:
+            inputs: x, [N, 1, H, W] in [0, 1].
+            network: returns `logits`, of which x̂ is the sigmoid.
+            figure: of two tensors [passes · n, 1, H, W], as large.
+
+        Raises:
+            PipelineError: a network that answers the same each time.
+        """
         devices = [inputs.device] if inputs.device.type == "cuda" else []
         with torch.random.fork_rng(devices), active_dropout(network) as layers:
             if not layers and not self.sample:
                 raise PipelineError("Monte-Carlo inference needs a network with dropout, or sample: true")
             torch.manual_seed(self.seed)
-            parts = [self._moments(part, network) for part in inputs.split(self.images)]
+            parts = [self._moments(part, network, figure) for part in inputs.split(self.images)]
         means, deviations = zip(*parts, strict=True)
         return torch.cat(means), torch.cat(deviations)
 
-    def _moments(self, image: torch.Tensor, network: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    def _moments(
+        self, image: torch.Tensor, network: nn.Module, figure: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         mean, squares = torch.zeros_like(image), torch.zeros_like(image)
         done = 0
         while done < self.passes:
             now = min(max(1, self.images // len(image)), self.passes - done)
-            residuals = self._residuals(image, network, now)
-            fresh = residuals.mean(dim=0)
+            stack = image.repeat(now, 1, 1, 1)
+            found = figure(stack, self._drawn(stack, network)).unflatten(0, (now, len(image)))
+            fresh = found.mean(dim=0)
             shift = fresh - mean
-            squares += (residuals - fresh).square().sum(dim=0) + shift.square() * (done * now / (done + now))
+            squares += (found - fresh).square().sum(dim=0) + shift.square() * (done * now / (done + now))
             mean += shift * (now / (done + now))
             done += now
         return mean, (squares / (self.passes - 1)).sqrt()
 
-    def _residuals(self, image: torch.Tensor, network: nn.Module, passes: int) -> torch.Tensor:
-        """Absolute residuals [passes, n, 1, H, W]."""
-        stack = image.repeat(passes, 1, 1, 1)
+    def _drawn(self, stack: torch.Tensor, network: nn.Module) -> torch.Tensor:
+        """x̂ of one pass for each image of the stack."""
         with autocast(self.precision, stack.device):
             output = network(stack, sample=True) if self.sample else network(stack)
-        return (stack - output.logits.float().sigmoid()).abs().unflatten(0, (passes, len(image)))
+        return output.logits.float().sigmoid()

@@ -41,10 +41,10 @@ class StandardScore:
         PipelineError: another part, or negative sigma.
 
     Example:
-        >>> scores = lambda image, z: (image - 0.1 * z.view(-1, 1, 1, 1)) / 0.1
-        >>> slices = torch.full((2, 1, 1, 1), 0.5)
+        >>> scores = lambda image, z: (image - z.view(-1, 1, 1, 1)) / 2
+        >>> slices = torch.full((2, 1, 1, 1), 9.0)
         >>> StandardScore().at(torch.tensor([3, 5]))(slices, scores).map.flatten().tolist()
-        [2.0, 0.0]
+        [3.0, 2.0]
     """
 
     part: str = "signed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,8 @@ from pipeline.contracts import (
 )
 from pipeline.errors import check_choice
 from pipeline.inferers.chunks import CHUNK, scored_by_chunks
+from pipeline.inferers.smoothing import smooth_volume
+from pipeline.losses import drawn_image
 from pipeline.losses.reconstruction import kl_of_each, negative_elbo
 
 PARTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -52,6 +54,9 @@ class Residual:
             `x − x̂` in [−1, 1].
         sample: decode a sample of the latent distribution, as published code does, in place of its mean.
         chunk: slices at work at a time; None takes all at once.
+        sigma_mm: standard deviation of a Gaussian on the map along the rows, the columns and the slices in mm, within
+            the brain, which is where the image is positive; None = none.
+        spacing_mm: size of a voxel along the rows, the columns and the slices in mm.
 
     Raises:
         PipelineError: another part.
@@ -69,17 +74,22 @@ class Residual:
     part: str = "absolute"
     sample: bool = False
     chunk: int | None = CHUNK
+    sigma_mm: Sequence[float] | None = None
+    spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
         check_part(self.part)
 
     def __call__(self, inputs: torch.Tensor, network: SamplingReconstructor) -> Scored:
         """Map and x̂ of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
-        return scored_by_chunks(lambda image: self._score(image, network), inputs, self.chunk)
+        scored = scored_by_chunks(lambda image: self._score(image, network), inputs, self.chunk)
+        if self.sigma_mm is None:
+            return scored
+        return scored._replace(map=smooth_volume(scored.map, inputs > 0, self.sigma_mm, self.spacing_mm))
 
     def _score(self, image: torch.Tensor, network: SamplingReconstructor) -> Scored:
         output = network(image, sample=True) if self.sample else network(image)
-        drawn = output.reconstruction.float()
+        drawn = drawn_image(output).float()
         return Scored(PARTS[self.part](image - drawn), drawn)
 
 

@@ -10,7 +10,8 @@ from pipeline.losses.adversarial import (
     image_pair,
     latent_pair,
 )
-from pipeline.losses.batch_loss import BatchLoss, training_loss
+from pipeline.losses.batch_loss import BatchLoss, drawn_image, training_loss
+from pipeline.losses.brain_error import BrainSquaredError
 from pipeline.losses.constraints import ActivationEntropy, SizeConstraint, spatial_entropy
 from pipeline.losses.image import ImageEnergy, ImageObjective, mean_total_variation, perceptual_distance
 from pipeline.losses.mixture import MixtureKL
@@ -21,9 +22,10 @@ from pipeline.losses.shape_prior import KLToShapePrior, KLToStandardNormal, gaus
 from pipeline.losses.supervised import BrainCrossEntropy, LabelLoss
 
 __all__ = [
-    "BrainCrossEntropy",
     "ActivationEntropy",
     "BatchLoss",
+    "BrainCrossEntropy",
+    "BrainSquaredError",
     "FoolCritic",
     "ImageEnergy",
     "ImageObjective",
@@ -41,6 +43,7 @@ __all__ = [
     "StandardGAN",
     "WassersteinGP",
     "WeightedSum",
+    "drawn_image",
     "gaussian_kl",
     "image_pair",
     "kl_of_each",

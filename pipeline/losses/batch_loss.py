@@ -22,6 +22,11 @@ class BatchLoss(nn.Module):
         self.terms: dict[str, torch.Tensor] = {}
 
 
+def drawn_image(output: torch.Tensor | Drawn) -> torch.Tensor:
+    """The image [N, 1, H, W] that a network drew: its output, or the `reconstruction` of its output."""
+    return output if isinstance(output, torch.Tensor) else output.reconstruction
+
+
 def training_loss(loss: nn.Module) -> Callable[..., torch.Tensor]:
     """`(output, target) -> scalar`, what a trainer calls with the network's output and the target of `prepare_batch`.
 
@@ -36,7 +41,7 @@ def training_loss(loss: nn.Module) -> Callable[..., torch.Tensor]:
     """
 
     def of_tensors(output: torch.Tensor | Drawn, target: torch.Tensor | Batch) -> torch.Tensor:
-        drawn = output if isinstance(output, torch.Tensor) else output.reconstruction
-        return loss(at_least_float32(drawn), target if isinstance(target, torch.Tensor) else target["image"])
+        drawn = at_least_float32(drawn_image(output))
+        return loss(drawn, target if isinstance(target, torch.Tensor) else target["image"])
 
     return loss if isinstance(loss, BatchLoss) else of_tensors

@@ -103,6 +103,14 @@ def n_patients(histogram: ScoreHistogram, subjects: Mapping[str, str] | None = N
     Args:
         histogram: of the scans.
         subjects: see `replicate`.
+
+    Example:
+        >>> import torch
+        >>> from pipeline.metrics import ScoreHistogram
+        >>> histogram = ScoreHistogram()
+        >>> histogram.update(torch.tensor([[0.1], [0.8]]), torch.tensor([[0], [1]]), None, ["a-1", "a-2"])
+        >>> n_patients(histogram), n_patients(histogram, {"a-1": "a", "a-2": "a"})
+        (2, 1)
     """
     return len(set(_patients(histogram, subjects)))
 

@@ -2,6 +2,7 @@
 
 from pipeline.networks.autoencoder import AutoencoderOutput, ResNetAutoencoder
 from pipeline.networks.batch_norm import twice_differentiable
+from pipeline.networks.degree_unet import DegreeUNet
 from pipeline.networks.estimator import Estimator
 from pipeline.networks.features import VGGFeatures, load_features
 from pipeline.networks.gan import FAnoGAN, ImageCritic, LatentCritic
@@ -14,6 +15,7 @@ from pipeline.networks.weights import load_weights, save_weights
 
 __all__ = [
     "AutoencoderOutput",
+    "DegreeUNet",
     "Estimator",
     "FAnoGAN",
     "ImageCritic",

@@ -22,6 +22,15 @@ from pipeline.metrics import load_thresholds
 from pipeline.workflow import MethodWorkflow
 
 CHEAP = {
+    "ddpm": {
+        "network_def#channels": [8, 16],
+        "network_def#attention_levels": [False, True],
+        "network_def#num_head_channels": 8,
+        "network_def#norm_num_groups": 8,
+        "inferer#start": 20,
+        "tuning#candidates": {"start": [10, 20]},
+    },
+    "ensemble": {"inferer#passes": 3},
     "bayesian_ae": {"inferer#passes": 3},
     "bayesian_vae": {"inferer#passes": 3},
     "restoration_vae": {"inferer#steps": 2, "tuning#candidates": {"step": [0.01, 0.03]}},
