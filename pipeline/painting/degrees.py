@@ -60,7 +60,8 @@ class GradualCorruption:
         return Corrupted(image + weight * (painted - image), mask, float(weight.max()))
 
     def _mask(self, rng: np.random.Generator, place: tuple[int, int]) -> np.ndarray:
-        radius = rng.uniform(*self.radius)
+        low, high = self.radius
+        radius = rng.uniform(low, high)
         mask = soft_mask(rng, blob(rng, self.size, place, radius, self.texture.draw(rng, nearest=radius / 3)))
         return np.where(mask > NOTHING, mask, 0)
 
