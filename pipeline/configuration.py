@@ -14,13 +14,15 @@ from monai.bundle import ConfigParser, ReferenceResolver
 
 import bundles
 from pipeline.catalogue import available, method_file, part_file, preset_file
-from pipeline.components import check_value, find, signature
+from pipeline.components import check_value, components, find, signature
 from pipeline.errors import PipelineError
 
 # what a method is: no preset touches these, nor the class of any component
 OF_THE_METHOD = (
+    "method", "title", "floor", "recipe", "parts", "run_train", "run_evaluate",
     "network_def", "network", "trained_network", "loss", "constraint", "inferer", "scorer",
-    "train::trainer::inferer", "train::trainer::loss_function", "train::trainer::prepare_batch",
+    "split_evaluator::network", "split_evaluator::inferer", "train::trainer::inferer",
+    "train::trainer::loss_function", "train::trainer::prepare_batch",
 )  # fmt: skip
 READ_BY_MONAI = ("imports", "initialize", "finalize")
 OPEN = ("inputs",)  # mappings that take new entries, besides those of `_takes_entries`
@@ -163,16 +165,18 @@ def check_preset(pairs: Pairs, parser: ConfigParser, origin: str) -> None:
     """
     if not isinstance(pairs.get("preset"), str) or not pairs["preset"]:
         raise PipelineError(f"{origin} must say `preset: NAME`, the name that stands on the rows of its results")
+    if pairs["preset"] == parser["preset"]:
+        raise PipelineError(f"{origin} calls itself '{parser['preset']}', the name of a run without presets")
     for key, value in pairs.items():
         if is_of_the_method(key) or _changes_class(key, value, parser):
             raise PipelineError(
-                f"the preset {origin} sets '{key}': network, loss, constraint, inferer and the class of a component "
-                "belong to the method; write a method file of your own"
+                f"the preset {origin} sets '{key}': name, network, loss, constraint, inferer and the class of a "
+                "component belong to the method; write a method file of your own"
             )
 
 
 def is_of_the_method(key: str) -> bool:
-    """Whether a key belongs to what a method is: its network, loss, constraint, inferer, or lies in them."""
+    """Whether a key belongs to what a method is: its name, network, loss, constraint, inferer, or lies in them."""
     return any(key == noun or key.startswith(f"{noun}::") for noun in OF_THE_METHOD)
 
 
@@ -181,8 +185,10 @@ def _changes_class(key: str, value: Any, parser: ConfigParser) -> bool:
     if key.endswith("::_target_"):
         return key not in parser or parser[key] != value
     component: Any = parser.get(key, None)
-    if not isinstance(component, dict) or "_target_" not in component or value == "$None":
+    if not isinstance(component, dict) or (value == "$None" and "_target_" in component):
         return False
+    if "_target_" not in component:  # a mapping is replaced as a whole, with the components in it
+        return any(components(component))
     return not isinstance(value, dict) or value.get("_target_") != component["_target_"]
 
 

@@ -12,6 +12,17 @@ from monai.bundle import ReferenceResolver
 
 from pipeline.errors import PipelineError
 
+OPTIONS = {
+    "method": "--methods",
+    "presets": "--presets",
+    "mixins": "--presets",
+    "preset": "--presets",
+    "seed": "--seeds",
+    "dataset_dir": "the argument DATASET",
+    "runs_dir": "--out",
+    "stage": "`python -m monai.bundle run`",
+    "recipe": "--presets and --set",
+}
 UNKNOWN = "unknown"  # of runs by the plain `--config_file` form, and of those before there were recipes
 
 
@@ -19,7 +30,7 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
     """`key=value` texts as `python -m monai.bundle run --key value` reads them: `3` is a number, `a` a text.
 
     Raises:
-        PipelineError: a text without `=`, or the same key again.
+        PipelineError: a text without `=`, the same key again, or a key that has an option of its own.
 
     Example:
         >>> parse_overrides(["beta=1e-3", "optimizer#betas=[0.5, 0.9]", "precision=fp32"])
@@ -31,6 +42,9 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
         key = ReferenceResolver.normalize_id(key.strip())
         if not equals or not key:
             raise PipelineError(f"an override is key=value, e.g. beta=0.1; got '{pair}'")
+        option = OPTIONS.get(key.partition(ReferenceResolver.sep)[0])
+        if option:
+            raise PipelineError(f"'{key}' is not given by --set: it is {option}")
         if key in found:
             raise PipelineError(f"'{key}' is set twice: {overrides_text({key: found[key]})} and {pair}")
         found[key] = DefaultParseValue(text)

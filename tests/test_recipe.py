@@ -42,7 +42,13 @@ def test_what_is_written_is_read_again_with_its_kind(value) -> None:
 
 @pytest.mark.parametrize(
     "pairs, message",
-    [(["beta"], "an override is key=value, .*got 'beta'"), (["a=1", "a=2"], "'a' is set twice: a=1 and a=2")],
+    [
+        (["beta"], "an override is key=value, .*got 'beta'"),
+        (["a=1", "a=2"], "'a' is set twice: a=1 and a=2"),
+        (["seed=3"], "'seed' is not given by --set: it is --seeds"),
+        (["dataset_dir=x"], "'dataset_dir' is not given by --set: it is the argument DATASET"),
+        (["recipe#presets=x"], "'recipe::presets' is not given by --set"),
+    ],
 )
 def test_what_is_no_override_is_refused(pairs: list[str], message: str) -> None:
     with pytest.raises(PipelineError, match=message):

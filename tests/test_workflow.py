@@ -108,7 +108,12 @@ def test_the_plain_form_runs_the_same_files_and_refuses_a_misspelt_key(tiny_data
         ("vae", {"max_epoch": 3}, "unknown key 'max_epoch' in .*; did you mean: max_epochs"),
         ("vae", {"loss_reductions::pixel": "mean"}, "unknown key 'loss_reductions::pixel' in .* mean: pixels"),
         ("vae", {"presets": "tuned"}, "unknown key 'presets' in "),
-        ("vae", {"method": "ae"}, "'network_def::variational' is not that of .* 'ae', .*/ae/configs/method.yaml"),
+        ("vae", {"method": "ae"}, "'title' is not that of .* 'ae', .*/ae/configs/method.yaml"),
+        (
+            "ae",
+            {"network_def::variational": True},
+            "'network_def::variational' is not that of .* 'ae', .*--method NAME",
+        ),
         ("ae", {"optimizer::rate": 1}, "optimizer: torch.optim.Adam has no argument 'rate'"),
         ("ae", {"device": "cuda:99"}, "there is no device 'cuda:99' here; available: cpu"),
     ],
