@@ -28,11 +28,13 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """The whole way on a simulated cohort: raw heads in, a scored report out. Stopped, it goes on where it was."""
+    from pipeline.components import check_text
     from preprocessing.cohort.run import prepare
     from preprocessing.datasets import find_scans
     from preprocessing.phantom import write_cohort
 
     say(quiet, verbose)
+    check_text({"out_dir": str(out)}, "the command line")
     raw = write_cohort(out / "raw", healthy=healthy, lesion=lesion, seed=0, workers=workers, atlas=atlas)
     scans = find_scans("phantom", raw)
     prepare(scans, out / "dataset", "phantom", image_size=image_size, workers=workers, atlas=atlas)

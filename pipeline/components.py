@@ -124,6 +124,31 @@ def _is_number(value: Any) -> bool:
     return True
 
 
+HASH = "MONAI reads # as ::, so rename it, or give a link to it without #"
+SIGN = "MONAI reads $, @ or % at its start as syntax, so write the full path"
+
+
+def check_text(values: Mapping[str, Any], origin: str) -> None:
+    """Refuse text that the configuration language would turn into something else, without a word.
+
+    MONAI reads `#` in any string as `::`, and a string that begins with `$`, `@` or `%` as code, a reference or a file.
+
+    Args:
+        values: by key; a key that ends in `_dir` holds a path, which is never code.
+        origin: of the values, for the message.
+
+    Raises:
+        PipelineError: the first of them, with the way out.
+    """
+    for key, value in values.items():
+        if not isinstance(value, str) or value == "$None":
+            continue
+        if "#" in value and not _is_open(value):
+            raise PipelineError(f"{key} '{value}' in {origin}: {HASH}")
+        if key.endswith("_dir") and _is_open(value):
+            raise PipelineError(f"{key} '{value}' in {origin}: {SIGN}")
+
+
 def check_device(name: Any) -> None:
     """Refuse a device that this machine does not have.
 

@@ -11,7 +11,7 @@ from monai.bundle import ConfigWorkflow, ReferenceResolver
 
 from pipeline import threads
 from pipeline.catalogue import BASE, method_file
-from pipeline.components import check_components, check_device
+from pipeline.components import check_components, check_device, check_text
 from pipeline.configuration import lay_over, update
 from pipeline.errors import PipelineError, check_choice, report_in_one_line, unwrapped
 from pipeline.recipe import overrides_text
@@ -57,6 +57,8 @@ class MethodWorkflow(ConfigWorkflow):
         lay_over(self.parser, method, chosen)
         self._check_stage(stage)
         override = {ReferenceResolver.normalize_id(key): value for key, value in override.items()}
+        paths = {"method": method, "presets": ",".join(chosen)}
+        check_text({**paths, **override}, "the command line")
         update(self.parser, override, "the command line")
         self._note_recipe(method, chosen, override)
         check_components(self.parser.config)

@@ -12,6 +12,7 @@ from preprocessing.errors import PreprocessingError
 
 SUFFIXES = {"FLAIR": "FLAIR", "T1": "T1w", "T2": "T2w", "CT": "ct"}
 SPLITS = ("train", "calibration", "validation", "test", "unlabelled")
+PAIR = (".hdr", ".img")
 _ID = re.compile(r"sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?")
 
 
@@ -25,7 +26,7 @@ class Scan:
         modality: one of `FLAIR`, `T1`, `T2`, `CT`.
         image: NIfTI file, or the folder of one DICOM series.
         lesion: lesion label on the grid of the image, by the rule of the configuration. None: no label file.
-        brain: brain mask on the grid of the image; > 0 is brain. None: the mask is computed.
+        brain: brain mask on the grid of the image, see `read_mask`. None: the mask is computed.
         healthy: no lesion is known of; its lesion mask is empty.
         stripped: the image has no skull, its background is one constant.
         labelled: the label (or `healthy`) is complete, so that the rest of the brain counts as normal.
@@ -73,7 +74,15 @@ class Scan:
     def inputs(self) -> tuple[Path, ...]:
         """The files that are read."""
         slices = sorted(path for path in self.image.iterdir() if path.is_file()) if self.image.is_dir() else []
-        return (*(slices or [self.image]), *(path for path in (self.lesion, self.brain) if path is not None))
+        masks = (path for path in (self.lesion, self.brain) if path is not None)
+        return (*(slices or files_of(self.image)), *(file for mask in masks for file in files_of(mask)))
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that an image consists of: a pair of `.hdr` and `.img` has two."""
+    if path.suffix.lower() not in PAIR or not path.is_file():
+        return [path]
+    return sorted(other for other in path.parent.iterdir() if other.stem == path.stem and other.suffix.lower() in PAIR)
 
 
 def bids_id(name: str, session: str | None = None) -> str:

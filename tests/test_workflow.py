@@ -41,6 +41,22 @@ def test_mistakes_are_refused_with_the_choices(arguments: dict, message: str, ti
         MethodWorkflow(dataset_dir=str(tiny_dataset), **arguments)
 
 
+@pytest.mark.parametrize("name", ["out#1", "#", "a b#", "$PATH", "@loss", "%x"])
+@pytest.mark.parametrize("key", ["runs_dir", "dataset_dir"])
+def test_a_path_that_monai_would_read_as_syntax_is_refused(name: str, key: str, tiny_dataset: Path) -> None:
+    paths = {"dataset_dir": str(tiny_dataset), key: name}
+    with pytest.raises(PipelineError, match=rf"{key} '.*' in the command line: MONAI reads"):
+        MethodWorkflow(method="vae", **paths)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "x@y", "x$y", "100%", "a::b", "müller", "it's", '"', "{x}", "~", "a\\b", "1e3"]
+)
+def test_every_other_path_is_the_one_that_was_given(name: str, tiny_dataset: Path) -> None:
+    parser = MethodWorkflow(method="vae", dataset_dir=str(tiny_dataset), runs_dir=name).parser
+    assert parser.get_parsed_content("output_dir") == f"{name}/vae/seed-0"
+
+
 def test_dataset_is_required() -> None:
     with pytest.raises(PipelineError, match="dataset_dir is missing"):
         MethodWorkflow(method="vae")

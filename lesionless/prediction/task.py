@@ -23,6 +23,7 @@ from preprocessing.config import build
 from preprocessing.dataset.derivatives import names
 from preprocessing.errors import OutputError, PreprocessingError, reason
 from preprocessing.io.files import read_json, sha256_file, sha256_json, write_json
+from preprocessing.scan import files_of
 from preprocessing.space.geometry import read_transform
 from preprocessing.space.grid import load_grid
 
@@ -101,9 +102,10 @@ def opened(folder: Path, atlas: Path | None) -> tuple[Model, Preparation]:
 def _key(job: Job, prepared: Mapping[str, Any]) -> str:
     """Of what decides the outputs."""
     order, label = job.order, job.source.label
+    read = [sha256_file(file) for file in files_of(label)] if label else None
     model, _ = opened(order.model, order.atlas)
     asked = [order.threshold, order.cell, order.atlas_space, order.pages]
-    return sha256_json([RECORD, prepared["key"], model.digest, asked, sha256_file(label) if label else None])
+    return sha256_json([RECORD, prepared["key"], model.digest, asked, read])
 
 
 def _in_place(out: Path, sizes: Mapping[str, int]) -> bool:

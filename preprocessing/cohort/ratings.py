@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Collection
 from pathlib import Path
 
 from preprocessing.errors import PreprocessingError
+from preprocessing.io.text import read_text
 
 NAME = "qc_ratings.tsv"
 COLUMNS = ("id", "rating")
@@ -24,7 +26,7 @@ def read_ratings(path: Path, ids: Collection[str]) -> dict[str, str]:
         PreprocessingError: other columns, an id that is unknown or there twice, or an unknown rating.
     """
     ratings: dict[str, str] = {}
-    with path.open(newline="", encoding="utf-8-sig") as stream:
+    with io.StringIO(read_text(path), newline="") as stream:
         reader = csv.DictReader(stream, delimiter="\t", restval="")
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise PreprocessingError(f"{path}: columns {reader.fieldnames}; needed: {', '.join(COLUMNS)}")

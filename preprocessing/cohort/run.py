@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from preprocessing.cohort import ledger
+from preprocessing.cohort.content import check_content
 from preprocessing.cohort.ledger import Record
 from preprocessing.cohort.ratings import excluded as excluded_by
 from preprocessing.cohort.request import CohortRequest, cohort_request, save_request
@@ -103,6 +104,7 @@ def prepare_cohort(cohort: CohortRequest, out: Path, *, failed_only: bool = Fals
         remove_temporaries(out)
         save_request(out, cohort, requests)
         done, todo = _sort(requests, failed_only)
+        check_content([request.scan for request in todo], [request.scan for request in requests])
         records = [*done, *_run(executor, todo, len(done), progress)]
         waiting = len(requests) - len(records)
         failed = ledger.write_failures(out, records)

@@ -11,7 +11,7 @@ from preprocessing.io.files import sha256_json
 from preprocessing.scan import Scan
 
 FOLDER = "ledger"
-RECORD = 3  # of what a record holds; scans with a record of another number run again
+RECORD = 4  # of what a record holds; scans with a record of another number run again
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,8 @@ def _findings(name: str, root: Path, every: Sequence[Scan], chosen: Sequence[Sca
     for path in (path for scan in chosen for path in scan.inputs):
         if not path.exists():
             yield "missing file", (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+    if hasattr(adapter(name), "findings"):
+        yield from adapter(name).findings(root, every)
     yield from (("no complete label", scan.id) for scan in chosen if not scan.labelled)
     absent = {scan.id for scan in every} - {scan.id for scan in chosen}
     yield from ((f"no {chosen[0].modality}", scan_id) for scan_id in sorted(absent))

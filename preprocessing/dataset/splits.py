@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from preprocessing.errors import PreprocessingError
+from preprocessing.io.text import read_table
 from preprocessing.scan import SPLITS, Scan, bids_id
 
 Shares = Mapping[str, Mapping[str, float]]
@@ -71,17 +71,13 @@ def _read(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise PreprocessingError(f"{path}: no such file; its columns would be subject and split")
     stated: dict[str, str] = {}
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",")
-        for line, row in enumerate(rows, 2):
-            subject, split = (row.get("subject") or "").strip(), (row.get("split") or "").strip()
-            if not subject or split not in SPLITS:
-                rule = f"a subject and one of {', '.join(SPLITS)}"
-                raise PreprocessingError(f"{path}, line {line}: subject {subject!r}, split {split!r}; it needs {rule}")
-            if stated.setdefault(bids_id(subject), split) != split:
-                raise PreprocessingError(
-                    f"{path}: {subject!r} is in {stated[bids_id(subject)]} and {split}; choose one"
-                )
+    for row in read_table(path)[1]:
+        subject, split = row.values.get("subject", ""), row.values.get("split", "")
+        if not subject or split not in SPLITS:
+            rule = f"a subject and one of {', '.join(SPLITS)}"
+            raise PreprocessingError(f"{path}, line {row.line}: subject {subject!r}, split {split!r}; it needs {rule}")
+        if stated.setdefault(bids_id(subject), split) != split:
+            raise PreprocessingError(f"{path}: {subject!r} is in {stated[bids_id(subject)]} and {split}; choose one")
     return stated
 
 

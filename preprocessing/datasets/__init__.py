@@ -1,8 +1,9 @@
 """One module a data set: `find_scans(root)` knows its file names and labels, nothing else.
 
 A module also states `OTHER`: glob patterns of the files that belong to the data set but that no scan reads. Whatever
-is neither read nor among them is listed as unknown by `preprocessing.cohort.survey`. Published data sets have a `URL`,
-and a `LICENSE` where one is stated.
+is neither read nor among them is listed as unknown by `preprocessing.cohort.survey`. It may have
+`findings(root, scans)`: what else a person should know of, as (what, where). Published data sets have a `URL`, and a
+`LICENSE` where one is stated.
 """
 
 from __future__ import annotations

@@ -7,11 +7,13 @@ the skull do not count.
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
 from preprocessing.datasets._files import matches
 from preprocessing.errors import PreprocessingError
+from preprocessing.io.text import read_text
 from preprocessing.scan import Scan, bids_id
 
 URL = "https://doi.org/10.13026/4nae-zg36"
@@ -45,7 +47,7 @@ def _healthy(table: Path) -> dict[int, bool]:
     if not table.is_file():
         raise PreprocessingError(f"{table}: no such file; it says which patients have no haemorrhage")
     healthy: dict[int, bool] = {}
-    with table.open(newline="", encoding="utf-8-sig") as stream:
+    with io.StringIO(read_text(table), newline="") as stream:
         for line, row in enumerate(csv.DictReader(stream), 2):
             try:
                 number, normal = int(row["PatientNumber"]), int(row["No_Hemorrhage"]) == 1

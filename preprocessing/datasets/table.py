@@ -17,6 +17,7 @@ from typing import Any
 
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.files import write_bytes
+from preprocessing.io.text import Row, read_table
 from preprocessing.scan import Scan, bids_id
 
 OTHER = ("*",)  # the table alone says what is there
@@ -42,14 +43,14 @@ def find_scans(root: Path, archives: Sequence[Path] = ()) -> list[Scan]:
     table = root if root.is_file() else root / NAME
     if not table.is_file():
         raise PreprocessingError(f"{table}: no such file; its columns would be {', '.join(COLUMNS)}")
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        found = reader.fieldnames or []
-        if unknown := [name for name in found if name not in COLUMNS]:
-            raise PreprocessingError(f"{table}: unknown column {unknown[0]!r}; available: {', '.join(COLUMNS)}")
-        if missing := [name for name in REQUIRED if name not in found]:
-            raise PreprocessingError(f"{table}: column {missing[0]!r} is missing; needed: {', '.join(REQUIRED)}")
-        return [_scan(f"{table}, line {line}", table.parent, row, archives) for line, row in enumerate(reader, 2)]
+    found, rows = read_table(table)
+    if unknown := [name for name in found if name not in COLUMNS]:
+        raise PreprocessingError(f"{table}: unknown column {unknown[0]!r}; available: {', '.join(COLUMNS)}")
+    if missing := [name for name in REQUIRED if name not in found]:
+        raise PreprocessingError(f"{table}: column {missing[0]!r} is missing; needed: {', '.join(REQUIRED)}")
+    scans = [_scan(f"{table}, line {row.line}", table.parent, row.values, archives) for row in rows]
+    _check_ids(table, rows, scans)
+    return scans
 
 
 def write_table(scans: Sequence[Scan], path: Path, root: Path) -> None:
@@ -70,13 +71,25 @@ def write_table(scans: Sequence[Scan], path: Path, root: Path) -> None:
     write_bytes(path, stream.getvalue().encode())
 
 
-def _scan(where: str, folder: Path, row: dict[str, Any], archives: Sequence[Path]) -> Scan:
-    values: dict[str, Any] = {key: value.strip() for key, value in row.items() if key and value and value.strip()}
+def _check_ids(table: Path, rows: Sequence[Row], scans: Sequence[Scan]) -> None:
+    """Refuse ids that only differ in what an id does not keep, in the words of the table."""
+    first: dict[tuple[str, str], Row] = {}
+    for row, scan in zip(rows, scans, strict=True):
+        other = first.setdefault((scan.id.lower(), scan.modality), row)
+        if other.values["id"] != row.values["id"]:
+            ids = f"the ids {other.values['id']!r} (line {other.line}) and {row.values['id']!r} (line {row.line})"
+            raise PreprocessingError(f"{table}: {ids} both become {scan.id}: an id keeps its letters and digits only")
+
+
+def _scan(where: str, folder: Path, row: dict[str, str], archives: Sequence[Path]) -> Scan:
+    values: dict[str, Any] = dict(row)
     if missing := [name for name in REQUIRED if name not in values]:
         raise PreprocessingError(f"{where}: no value for {missing[0]!r}")
     for key in set(_FLAGS) & set(values):
         values[key] = _flag(where, key, values[key])
     for key in set(_PATHS) & set(values):
+        if "\\" in values[key] and not (folder / values[key]).exists():
+            raise PreprocessingError(f"{where}: {key} {values[key]!r}; write / between folders, not \\")
         values[key] = _located(folder / values[key], folder, archives)
     name = values["id"] if values["id"].startswith("sub-") else bids_id(values["id"])
     labelled = values["healthy"] or "lesion" in values
@@ -89,6 +102,7 @@ def _scan(where: str, folder: Path, row: dict[str, Any], archives: Sequence[Path
 
 def _flag(where: str, key: str, text: str) -> bool:
     allowed = {**_TRUTH, UNKNOWN: False} if key == "healthy" else _TRUTH
+    text = text.removesuffix(".0")  # of a spreadsheet
     if text.lower() not in allowed:
         raise PreprocessingError(f"{where}: {key} {text!r}; it must be one of {', '.join(allowed)}")
     return allowed[text.lower()]
@@ -108,4 +122,6 @@ def _relative(path: Path, root: Path) -> Path:
     try:
         return path.resolve().relative_to(root.resolve())
     except ValueError as error:
-        raise PreprocessingError(f"{path}: outside the folder {root}; paths may not leave it") from error
+        link = next((part for part in (path, *path.parents) if part.is_symlink()), None)
+        through = f" by the link {link.name} to {link.readlink()}" if link else ""
+        raise PreprocessingError(f"{path}: outside the folder {root}{through}; paths may not leave it") from error

@@ -14,9 +14,12 @@ import SimpleITK as sitk
 from preprocessing.errors import PreprocessingError
 
 _SERIES, _NUMBER, _MODALITY, _FRAMES = "0020|000e", "0020|0011", "0008|0060", "0028|0008"
+_INSTANCE = "0008|0018"
 _POSITION, _ORIENTATION, _SPACING = "0020|0032", "0020|0037", "0028|0030"
+_COUNTS = {"position": 3, "orientation": 6, "spacing": 2}
 _RAS = np.diag([-1.0, -1.0, 1.0])  # DICOM patient axes are LPS
 _ANGLE = 1e-3  # of direction cosines, which are written with few digits
+_BARE = (b"\x08\x00", b"\x02\x00")  # how files begin that lack the preamble
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Slice:
     Args:
         path: the file.
         series: UID of its series.
+        instance: UID of its own, which a copy shares.
         name: of its series in a message.
         position: of the first pixel [3], mm, LPS.
         orientation: direction of the rows and columns [2, 3].
@@ -35,6 +39,7 @@ class Slice:
 
     path: Path
     series: str
+    instance: str
     name: str
     position: np.ndarray
     orientation: np.ndarray
@@ -64,7 +69,7 @@ def load_series(folder: Path, tolerance: float) -> tuple[np.ndarray, np.ndarray]
     """
     slices = [_header(path) for path in _files(folder) if _is_dicom(path)]
     if not slices:
-        raise PreprocessingError(f"{folder}: no DICOM file")
+        raise PreprocessingError(f"{folder}: no DICOM file{_instead(folder)}")
     _check_alike(folder, slices)
     ordered, step = _stack(folder, slices, tolerance)
     reader = sitk.ImageSeriesReader()
@@ -84,8 +89,15 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return path.name != "DICOMDIR" and stream.read(132)[128:] == b"DICM"
+    return path.name != "DICOMDIR" and _begins(path, 132)[128:] == b"DICM"
+
+
+def _begins(path: Path, count: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(count)
+    except OSError as error:
+        raise PreprocessingError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _open(path: Path) -> Any:
@@ -101,22 +113,25 @@ def _open(path: Path) -> Any:
 
 def _header(path: Path) -> Slice:
     reader = _open(path)
-    if (frames := int(_text(reader, _FRAMES) or 1)) > 1:
+    if (frames := int(_number(path, _text(reader, _FRAMES) or "1", "number of frames"))) > 1:
         raise PreprocessingError(f"{path}: {frames} frames in one file; convert it to NIfTI, for example by dcm2niix")
     needed = {"position": _POSITION, "orientation": _ORIENTATION, "spacing": _SPACING}
     reasons = [f"no {name}" for name, tag in needed.items() if not _text(reader, tag)]
     if reasons or reader.GetNumberOfComponents() > 1:
         raise PreprocessingError(f"{path}: not a slice of a volume ({reasons[0] if reasons else 'colour'})")
     columns, rows = reader.GetSize()[:2]
-    between_rows, between_columns = _numbers(reader, _SPACING)
+    position, orientation, spacing = (
+        _numbers(path, reader, needed[name], name, count) for name, count in _COUNTS.items()
+    )
     name = f"series {_text(reader, _NUMBER) or '?'} ({_text(reader, _MODALITY)})"
     return Slice(
         path,
         _text(reader, _SERIES),
+        _text(reader, _INSTANCE),
         name,
-        _numbers(reader, _POSITION),
-        _numbers(reader, _ORIENTATION).reshape(2, 3),
-        (between_rows, between_columns),
+        position,
+        orientation.reshape(2, 3),
+        (spacing[0], spacing[1]),
         (columns, rows),
     )
 
@@ -125,8 +140,23 @@ def _text(reader: Any, tag: str) -> str:
     return reader.GetMetaData(tag).strip() if reader.HasMetaDataKey(tag) else ""
 
 
-def _numbers(reader: Any, tag: str) -> np.ndarray:
-    return np.array([float(value) for value in reader.GetMetaData(tag).split("\\")])
+def _numbers(path: Path, reader: Any, tag: str, name: str, count: int) -> np.ndarray:
+    values = reader.GetMetaData(tag).split("\\")
+    if len(values) != count:
+        raise PreprocessingError(f"{path}: its {name} has {len(values)} numbers, not {count}")
+    return np.array([_number(path, value, name) for value in values])
+
+
+def _number(path: Path, text: str, name: str) -> float:
+    """A number of a header, whose text no message repeats."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        hint = " (a decimal comma; DICOM has a point)" if "," in text else ""
+        raise PreprocessingError(f"{path}: its {name} is not a number{hint}") from error
+    if not np.isfinite(value):
+        raise PreprocessingError(f"{path}: its {name} is not finite")
+    return value
 
 
 def _check_alike(folder: Path, slices: Sequence[Slice]) -> None:
@@ -157,7 +187,7 @@ def _stack(folder: Path, slices: Sequence[Slice], tolerance: float) -> tuple[lis
     distances = np.diff(positions @ normal)
     usual = float(np.median(distances))
     if distances.min() <= tolerance * usual or usual == 0:
-        raise PreprocessingError(f"{folder}: two slices at one place; a folder holds one volume")
+        raise PreprocessingError(f"{folder}: two slices at one place{_twice(slices)}; a folder holds one volume")
     for index in np.flatnonzero(np.abs(distances - usual) > tolerance * usual):
         gap = f"{distances[index]:.4g} mm between slices {index + 1} and {index + 2}, others {usual:.4g} mm"
         kind = "slice missing" if round(distances[index] / usual) >= 2 else "uneven slice distances"
@@ -167,6 +197,25 @@ def _stack(folder: Path, slices: Sequence[Slice], tolerance: float) -> tuple[lis
     if shift > tolerance * usual:
         raise PreprocessingError(f"{folder}: slices out of line by up to {shift:.1f} mm")
     return ordered, step
+
+
+def _twice(slices: Sequence[Slice]) -> str:
+    """Whether slices at one place are copies of one another, or of several volumes."""
+    copies = len(slices) - len({item.instance for item in slices})
+    if copies:
+        return f": {copies} of {len(slices)} files are copies of others (one SOPInstanceUID); delete them"
+    return ": several volumes (echoes, phases or repetitions) in one series; give each its own folder"
+
+
+def _instead(folder: Path) -> str:
+    """What the files of a folder without DICOM are."""
+    names = [path.name.lower() for path in _files(folder)]
+    if any(name.endswith((".nii", ".nii.gz")) for name in names):
+        return "; it has NIfTI files, name one of them"
+    bare = sum(_begins(path, 2) in _BARE for path in _files(folder))
+    if bare:
+        return f"; {bare} files begin like DICOM without its preamble (DICM at byte 128): write them anew, by dcmconv"
+    return f"; {len(names)} other files" if names else "; it is empty"
 
 
 def _quietly(reader: Any, folder: Path) -> Any:

@@ -14,6 +14,7 @@ from monai.transforms import Transform
 
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.grids import affine_conflict, on_grid, skew_degrees, unit_hint
+from preprocessing.io.levels import from_air
 from preprocessing.io.masks import read_mask
 from preprocessing.io.nifti import NiftiFile, read_nifti, saturated_share, wrapped_share
 from preprocessing.scan import Scan
@@ -23,7 +24,8 @@ class LoadScand(Transform):
     """`scan` → `image`, `lesion`, `brain` as float32 MetaTensors [1, X, Y, Z] on the grid of the file.
 
     A healthy scan gets no `lesion`, a scan without a given mask no `brain`. Masks become 0 and 1 by `read_mask`, labels
-    keep their values; both are brought into the order of axes of the image. The checks are `saturated` and `wrapped`,
+    keep their values; both are brought into the order of axes of the image. Values are counted from the level of air,
+    see `from_air`. The checks are `saturated` and `wrapped`,
     see below, and `trailing_bytes`, what follows the compressed data of the files and is ignored.
 
     Args:
@@ -34,7 +36,7 @@ class LoadScand(Transform):
         skew_degrees: how far the voxel axes may be from right angles.
         saturated: largest share of voxels at the upper limit of an integer type.
         wrapped: largest share of voxels in the lower half of the negative values of an integer type.
-        signed: modalities with negative values by nature; the two shares are not limited there.
+        signed: modalities with negative values by nature; their values stay, and the two shares are not limited.
         series_tolerance: largest deviation of a DICOM slice from its place, as a share of the slice distance.
 
     Raises:
@@ -73,14 +75,15 @@ class LoadScand(Transform):
             self._check_overflow(scan.image, image)
         if image.array.min() == image.array.max():
             raise PreprocessingError(f"{scan.image}: every voxel is {image.array.flat[0]:g}; an image needs contrast")
-        result = {**data, "image": _tensor(image.array, image.affine)}
+        values = image.array if scan.modality in self.signed else from_air(image.array)
+        result = {**data, "image": _tensor(values, image.affine)}
         trailing = image.trailing
         for key, path in (("lesion", scan.lesion), ("brain", scan.brain)):
             if path is not None:
                 label = self._read_file(path)
                 place = scan.image, image.array.shape, image.affine
-                values = on_grid(path, label.array, label.affine, *place, self.label_tolerance_mm)
-                mask = read_mask(values, path).astype(np.float32) if key == "brain" else values
+                stored = on_grid(path, label.array, label.affine, *place, self.label_tolerance_mm)
+                mask = read_mask(stored, path).astype(np.float32) if key == "brain" else stored
                 result[key] = _tensor(mask, image.affine)
                 trailing += label.trailing
         shares = {"saturated": saturated_share(image.stored), "wrapped": wrapped_share(image.stored, image.offset)}

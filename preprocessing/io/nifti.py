@@ -17,7 +17,6 @@ from preprocessing.errors import PreprocessingError
 from preprocessing.io.grids import unit_hint
 
 LARGEST = 10**9  # voxels: a head at 0.25 mm; a header that says more is damaged or made to fill the memory
-PAIR = (".hdr", ".img")
 _BLOCK = 1 << 24
 _GZIP = b"\x1f\x8b"
 _OTHER_NUMBERS = {
@@ -108,14 +107,6 @@ def load_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     file = read_nifti(path)
     return file.array, file.affine
-
-
-def files_of(path: Path) -> tuple[Path, ...]:
-    """The files that are read for the image `path`: a pair `.hdr`, `.img` has two."""
-    if path.suffix.lower() not in PAIR:
-        return (path,)
-    pair = sorted(other for other in path.parent.glob("*") if other.stem == path.stem and other.suffix.lower() in PAIR)
-    return tuple(pair) or (path,)
 
 
 def trailing_bytes(path: Path) -> int:

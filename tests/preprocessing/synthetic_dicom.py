@@ -16,7 +16,7 @@ _LPS = np.diag([-1.0, -1.0, 1.0])
 def write_series(
     folder: Path, array: np.ndarray, affine: np.ndarray, *, modality: str = "CT", slope: float = 1.0,
     intercept: float = 0.0, leave_out: tuple[int, ...] = (), series: str = "one", number: int = 2,
-    shuffled: bool = True, tag: int = 2, **fields: Any,
+    shuffled: bool = True, tag: int = 2, instance: str | None = None, **fields: Any,
 ) -> Path:  # fmt: skip
     """`array` [X, Y, Z] (int16, as stored) with `affine` (voxel → mm, RAS) as one file a slice, names unsorted."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -26,6 +26,8 @@ def write_series(
             position = _LPS @ (affine[:3, 3] + index * affine[:3, 2])
             dataset = _slice(array[:, :, index].T, affine, position, modality, series, number)
             dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept
+            if instance is not None:
+                dataset.SOPInstanceUID = f"{instance}.{index}"
             for key, value in fields.items():
                 setattr(dataset, key, value)
             dataset.save_as(folder / f"IM{order[index]:04d}_{tag}.dcm", enforce_file_format=True)

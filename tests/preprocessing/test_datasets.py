@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -272,10 +273,80 @@ def test_bids_refusals(tmp_path: Path) -> None:
     touch(tmp_path, "derivatives/second/sub-01/ses-a/anat/sub-01_ses-a_label-lesion_mask.nii.gz")
     with pytest.raises(PreprocessingError, match=r"sub-01_ses-a: two lesion masks, .*masks.* and .*second.*; keep one"):
         find_scans("bids", tmp_path)
-    (tmp_path / "derivatives/second/sub-01/ses-a/anat/sub-01_ses-a_label-lesion_mask.nii.gz").unlink()
-    touch(tmp_path, "sub-01/ses-a/anat/sub-01_ses-a_FLAIR.json")
-    with pytest.raises(PreprocessingError, match=r"sub-01_ses-a_FLAIR\.json: not a sidecar; it must be a JSON object"):
-        find_scans("bids", tmp_path)
+
+
+def small_bids(root: Path, images: Sequence[str], masks: Sequence[str] = (), group: str = "patient") -> Path:
+    touch(root, *(f"sub-1/anat/sub-1_{name}.nii.gz" for name in images))
+    touch(root / "derivatives" / "m", *(f"sub-1/anat/sub-1_{name}.nii.gz" for name in masks))
+    (root / "participants.tsv").write_text(f"participant_id\tgroup\nsub-1\t{group}\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "image", "mask"),  # their names after sub-1_, masks without _label-lesion
+    [
+        (["FLAIR"], ["mask"], "FLAIR", "mask"),
+        (["run-1_FLAIR", "run-2_FLAIR"], ["run-2_mask"], "run-1_FLAIR", None),
+        (["run-1_FLAIR"], ["run-1_mask", "run-2_mask"], "run-1_FLAIR", "run-1_mask"),
+        (["acq-3d_FLAIR"], ["mask", "acq-3d_mask"], "acq-3d_FLAIR", "acq-3d_mask"),
+        (["FLAIR", "T1w"], ["acq-FLAIR_mask", "acq-T1w_mask"], "FLAIR", "acq-FLAIR_mask"),
+        (["FLAIR"], ["acq-3d_mask", "acq-2d_mask"], "FLAIR", None),
+        (["FLAIR"], ["FLAIR_roi"], "FLAIR", "FLAIR_roi"),
+        (["FLAIR"], ["T1w_mask"], "FLAIR", None),
+        (["part-mag_FLAIR", "part-phase_FLAIR"], [], "part-mag_FLAIR", None),
+    ],
+)  # fmt: skip
+def test_bids_pairs_by_all_entities_and_lists_masks_of_no_image(
+    tmp_path: Path, images: list[str], masks: list[str], image: str, mask: str | None
+) -> None:
+    named = {name: re.sub("(mask|roi)$", r"label-lesion_\1", name) for name in masks}
+    scans, found = survey(["bids"], [small_bids(tmp_path, images, [*named.values()])])
+    (scan,) = (scan for scan in scans if scan.modality == "FLAIR")
+    assert scan.image.name == f"sub-1_{image}.nii.gz"
+    assert (scan.lesion and scan.lesion.name) == (mask and f"sub-1_{named[mask]}.nii.gz")
+    assert scan.labelled == (mask is not None)
+    unused = {Path(f.where).name for f in found if f.what == "lesion mask of no image"}
+    assert unused >= {f"sub-1_{named[name]}.nii.gz" for name in masks if name != mask and "T1w" not in name}
+
+
+@pytest.mark.parametrize("image", ["ce-gadolinium_FLAIR", "part-phase_FLAIR"])
+def test_bids_says_why_it_reads_nothing(tmp_path: Path, image: str) -> None:
+    with pytest.raises(PreprocessingError, match=r"none to read; those after contrast agent \(ce-\) and of phase"):
+        find_scans("bids", small_bids(tmp_path, [image]))
+
+
+@pytest.mark.parametrize("group", ["Control", "Healthy Controls", "HealthyControl", "HC", "healthy volunteer"])
+def test_bids_knows_words_for_healthy(tmp_path: Path, group: str) -> None:
+    (scan,) = find_scans("bids", small_bids(tmp_path, ["FLAIR"], group=group))
+    assert scan.healthy
+
+
+def test_bids_says_that_no_one_is_healthy_and_who_has_no_row(tmp_path: Path) -> None:
+    small_bids(tmp_path, ["FLAIR"], group="0")
+    touch(tmp_path, "sub-2/anat/sub-2_FLAIR.nii.gz")
+    found = {finding.what: finding.where for finding in survey(["bids"], [tmp_path])[1]}
+    assert found["no value of participants.tsv means healthy"] == "0"
+    assert found["no row in participants.tsv"] == "sub-2"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_bids_reads_text_of_any_encoding_and_ids_without_sub(tmp_path: Path, encoding: str) -> None:
+    touch(tmp_path, "sub-1/anat/sub-1_FLAIR.nii.gz")
+    table = "participant_id\tsite\tgroup\r\n1\tKöln\tcontrol\r\n\t\t\r\n"
+    (tmp_path / "participants.tsv").write_bytes(table.encode(encoding))
+    sidecar = '{"Comment": "150°", "SkullStripped": true}'
+    (tmp_path / "sub-1/anat/sub-1_FLAIR.json").write_bytes(sidecar.encode(encoding))
+    (scan,) = find_scans("bids", tmp_path)
+    assert (scan.healthy, scan.stripped) == (True, True)
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"{", b"\x00\xff", b"[" * 100_000])
+def test_a_sidecar_that_is_none_is_named_and_not_believed(tmp_path: Path, content: bytes) -> None:
+    small_bids(tmp_path, ["FLAIR"])
+    (tmp_path / "sub-1/anat/sub-1_FLAIR.json").write_bytes(content)
+    scans, found = survey(["bids"], [tmp_path])
+    assert not scans[0].stripped
+    assert "sidecar that is not a JSON object, not believed" in {finding.what for finding in found}
 
 
 def test_phantom(tmp_path: Path) -> None:
@@ -349,11 +420,49 @@ def test_table_leads_to_an_archive_where_the_caller_says_so(tmp_path: Path) -> N
         ("id,image,healthy\na,../a.nii,1\n", r"outside the folder .*; paths may not leave it"),
         ("id,image,healthy\na,/etc/a.nii,1\n", r"outside the folder .*; paths may not leave it"),
         ("id,image,healthy,modality\na,a.nii,1,PET\n", r"line 2: sub-a: unknown modality 'PET'"),
+        ("id,image,healthy\na,x\\a.nii,1\n", r"line 2: image 'x\\\\a\.nii'; write / between folders, not"),
+        (
+            "id,image,healthy\nP-11,a.nii,1\nP1.1,b.nii,1\n",
+            r"ids 'P-11' \(line 2\) and 'P1\.1' \(line 3\) both become sub-P11",
+        ),
+        (
+            "id,image,healthy\na,b,c,1\n",
+            r"line 2: 4 values for 3 columns; put a value that holds the separator in quotes",
+        ),
+        ("id,id,image,healthy\na,a,b,1\n", r"the column 'id' is there 2 times"),
+        ('id,image,healthy\na,"b,1\n', r"scans\.csv: no table, "),
     ],
 )
 def test_table_refusals(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(PreprocessingError, match=message):
         find_scans("table", table(tmp_path, text))
+
+
+TABLES = [
+    "id,image,healthy\nA,a.nii,yes\nB,b.nii,yes\n",
+    "id;image;healthy\nA;a.nii;yes\nB;b.nii;yes\n",
+    "id\timage\thealthy\nA\ta.nii\tyes\nB\tb.nii\tyes\n",
+    "ID, Image ,Healthy\nA, a.nii, Yes\nB, b.nii, TRUE\n",
+    ",id,image,healthy\n0,A,a.nii,1.0\n1,B,b.nii,1\n",
+    "id,image,healthy,,\n,,,,\nA,a.nii,yes,,\n\nB,b.nii,yes\n,,,,\n",
+    'id,image,healthy\r\nA,"a.nii",yes\r\nB,b.nii,yes',
+]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("text", TABLES)
+def test_a_table_is_read_as_spreadsheets_write_it(tmp_path: Path, text: str, encoding: str) -> None:
+    (tmp_path / "scans.csv").write_bytes(text.replace("b.nii", "bü.nii").encode(encoding))
+    first, second = find_scans("table", tmp_path)
+    assert (first.id, first.image.name, second.image.name, second.healthy) == ("sub-A", "a.nii", "bü.nii", True)
+
+
+def test_a_link_that_leaves_is_named(tmp_path: Path) -> None:
+    touch(tmp_path / "store", "a.nii")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "a.nii").symlink_to(tmp_path / "store" / "a.nii")
+    with pytest.raises(PreprocessingError, match=r"outside the folder .* by the link a\.nii to .*store"):
+        find_scans("table", table(tmp_path / "study", "id,image,healthy\na,a.nii,yes\n"))
 
 
 def test_table_round_trip(tmp_path: Path, head: Callable[..., Scan]) -> None:

@@ -97,7 +97,8 @@ def test_series_that_are_refused(tmp_path: Path, degrees: float, settings: dict[
             {"series": "two", "number": 3},
             r"2 series in one folder \(series 2 \(CT\): 6 files, series 3 \(CT\): 6 files\)",
         ),
-        ({}, r"two slices at one place; a folder holds one volume"),
+        ({}, r"two slices at one place: 6 of 12 files are copies of others .*; a folder holds one volume"),
+        ({"instance": "2.25.9"}, r"two slices at one place: several volumes \(echoes, phases or repetitions\) in one"),
         ({"shift": (0, 0, 32)}, r"uneven slice distances: 7 mm between slices 6 and 7, others 5 mm"),
         ({"shift": (3, 0, 30)}, r"slices out of line by up to"),
         ({"turn": True, "shift": (0, 0, 30)}, r"mixed orientations, IM0000_2\.dcm and IM0000_3\.dcm differ"),
@@ -113,7 +114,7 @@ def test_mixed_folders_are_refused(tmp_path: Path, settings: dict[str, Any], mes
     write_series(tmp_path, PIXELS, first)
     write_series(
         tmp_path, PIXELS[: settings.get("columns", 12)], second, series=settings.get("series", "one"),
-        number=settings.get("number", 2), tag=3, shuffled=False,
+        number=settings.get("number", 2), tag=3, shuffled=False, instance=settings.get("instance"),
     )  # fmt: skip
     with pytest.raises(PreprocessingError, match=message):
         load_series(tmp_path, 0.05)
@@ -131,6 +132,36 @@ def test_no_dicom_and_damaged_dicom_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:140])
     with pytest.raises(PreprocessingError, match=r"IM0003_2\.dcm: (unreadable or truncated DICOM|not a slice)"):
         load_series(tmp_path / "cut", 0.05)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"1.25", b"1,25", r"IM000\d_2\.dcm: its spacing is not a number \(a decimal comma; DICOM has a point\)$"),
+        (b"1.25\\1.5", b"1.25 1.5", r"IM000\d_2\.dcm: unreadable or truncated DICOM$"),
+        (b"1.25", b"nan ", r"IM000\d_2\.dcm: its spacing is not finite$"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_by_file_and_not_repeated(
+    tmp_path: Path, old: bytes, new: bytes, message: str
+) -> None:
+    write_series(tmp_path, PIXELS, np.diag([*SPACING, 1.0]))
+    for path in tmp_path.iterdir():
+        assert old in path.read_bytes()
+        path.write_bytes(path.read_bytes().replace(old, new))
+    with pytest.raises(PreprocessingError, match=message):
+        load_series(tmp_path, 0.1)
+
+
+def test_what_is_there_instead_of_dicom_is_said(tmp_path: Path) -> None:
+    write_series(tmp_path / "bare", PIXELS, np.diag([*SPACING, 1.0]))
+    for path in (tmp_path / "bare").iterdir():
+        path.write_bytes(path.read_bytes()[132:])
+    (tmp_path / "nifti").mkdir()
+    (tmp_path / "nifti" / "scan.nii.gz").write_bytes(b"")
+    for name, message in (("bare", "6 files begin like DICOM without its preamble"), ("nifti", "it has NIfTI files")):
+        with pytest.raises(PreprocessingError, match=f"no DICOM file; {message}"):
+            load_series(tmp_path / name, 0.1)
 
 
 def head_series(folder: Path, degrees: float, **settings: Any) -> Path:
