@@ -70,7 +70,7 @@ def load_prior(prior_dir: str | Path, dataset_dir: str | Path) -> ShapePrior:
     start, _, step = card["z"]
     name = f"{card.get('source', 'unknown source')} ({card.get('cohort_hash', 'no hash')[:12]})"
     prior = ShapePrior(mean, variance, start, step, name)
-    prior.rows_of(torch.tensor([z for item in manifest["items"] for z in atlas_slices(item)]))
+    prior.rows_of(torch.tensor([z for item in manifest["items"] if "rows" in item for z in atlas_slices(item)]))
     return prior
 
 
