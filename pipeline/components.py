@@ -99,6 +99,11 @@ def check_value(key: str, value: Any, before: Any, origin: str) -> None:
     Raises:
         PipelineError: the kind that is wanted, and the value; a number below the smallest that has a meaning.
     """
+    if _is_component(before) and not (value is None or _is_open(value)):
+        raise PipelineError(
+            f"{key} in {origin} must be a component (a mapping with `_target_`) or refer to one (`@noun`), "
+            f"got {value!r}"
+        )
     wanted = next((kind for kind in KINDS if type(before) is kind), None)
     if wanted is None or _is_open(before) or _is_open(value):
         return
@@ -111,9 +116,12 @@ def check_value(key: str, value: Any, before: Any, origin: str) -> None:
         raise PipelineError(f"{key} in {origin} must be at least {smallest}, got {value}")
 
 
+def _is_component(value: Any) -> bool:
+    return isinstance(value, Mapping) and "_target_" in value
+
+
 def _is_open(value: Any) -> bool:
-    component = isinstance(value, Mapping) and "_target_" in value
-    return component or (isinstance(value, str) and value[:1] in ("$", "@", "%"))
+    return _is_component(value) or (isinstance(value, str) and value[:1] in ("$", "@", "%"))
 
 
 def _is_number(value: Any) -> bool:

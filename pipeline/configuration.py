@@ -13,7 +13,7 @@ from typing import Any
 from monai.bundle import ConfigParser, ReferenceResolver
 
 import bundles
-from pipeline.catalogue import available, method_file, part_file, preset_file
+from pipeline.catalogue import available, available_methods, method_file, part_file, preset_file
 from pipeline.components import check_value, components, find, signature
 from pipeline.errors import PipelineError
 
@@ -50,6 +50,7 @@ def lay_over(parser: ConfigParser, method: str, presets: Sequence[str]) -> None:
             key that nobody reads, that addresses a place in a list, or that needs a noun which the method lacks.
     """
     own = load(method_file(method))
+    _check_name(own, method)
     _import_from(method_file(method).parent)
     parts = {part: load(part_file(part)) for part in own.pop("parts", [])}
     chosen = {str(preset_file(preset)): load(preset_file(preset)) for preset in presets}
@@ -80,6 +81,15 @@ def update(parser: ConfigParser, pairs: Pairs, origin: str, welcome: Iterable[st
         check_keys([key], parser, origin, welcome)
         check_value(key, value, parser.get(key, None), origin)
         parser[key] = value
+
+
+def _check_name(own: Pairs, method: str) -> None:
+    """Refuse a method file of one's own without a name, or under the name of an installed method."""
+    file, name = method_file(method), own.get("method")
+    if not isinstance(name, str) or not name:
+        raise PipelineError(f"{file} must say `method: NAME`, the name of its folder and rows of results")
+    if name in available_methods() and file.resolve() != method_file(name).resolve():
+        raise PipelineError(f"{file} calls itself '{name}', which is an installed method; give it another name")
 
 
 def _import_from(folder: Path) -> None:

@@ -19,9 +19,13 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for this process; the system lets go of it when the process ends, however it ends.
 
     Raises:
-        PipelineError: another process holds it; the message says which.
+        PipelineError: another process holds it; the message says which. It cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOCK).touch()
+    except OSError as error:
+        raise PipelineError(f"'{folder}' cannot be written to: {error.strerror}; choose another --out") from error
     with (folder / LOCK).open("a+", encoding="utf-8") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

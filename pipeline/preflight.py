@@ -56,10 +56,22 @@ def _make(parser: ConfigParser, stages: Sequence[str]) -> None:
                 for key in references(parser[f"run_{stage}"]):
                     if _needs_training(parser, key):
                         continue
-                    with unwrapped():
-                        parser.get_parsed_content(key)
+                    _make_one(parser, key)
         finally:
             parser["runs_dir"] = runs  # which also forgets what was made
+
+
+def _make_one(parser: ConfigParser, key: str) -> None:
+    """MONAI wraps what an object refuses in an error for each object around it; the innermost is the cause."""
+    try:
+        with unwrapped():
+            parser.get_parsed_content(key)
+    except RuntimeError as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        what = " ".join(str(cause).split()) or type(cause).__name__
+        raise PipelineError(f"{parser['method']}: '{key}' cannot be made: {type(cause).__name__}: {what}") from error
 
 
 def _needs_training(parser: ConfigParser, key: str) -> bool:

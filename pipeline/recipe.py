@@ -20,6 +20,7 @@ OPTIONS = {
     "seed": "--seeds",
     "dataset_dir": "the argument DATASET",
     "runs_dir": "--out",
+    "output_dir": "--out",
     "stage": "`python -m monai.bundle run`",
     "recipe": "--presets and --set",
 }

@@ -92,6 +92,8 @@ def test_parts_and_old_names_are_refused_with_what_there_is(presets: str, messag
     [
         ("mixins: [attention]", "unknown key 'mixins' in .*; the parts of a method are listed as `parts`"),
         ("parts: [bercea2022]", "unknown part 'bercea2022'; network and loss are the part 'spatial_latent' now"),
+        ("method: ae", "calls itself 'ae', which is an installed method; give it another name"),
+        ("method: ''", "must say `method: NAME`"),
         ("parts: [attentions]", "unknown part 'attentions'; available: adversarial, attention"),
         ("parts: [gaussian_mixture]", "the part gaussian_mixture|gaussian_mixture needs"),
         ("depth: 3", "unknown key 'depth' in .*mine.yaml"),
@@ -104,7 +106,8 @@ def test_parts_and_old_names_are_refused_with_what_there_is(presets: str, messag
     ],
 )
 def test_what_a_method_file_may_not_say(text: str, message: str, tiny_dataset: Path, mine) -> None:
-    refused(tiny_dataset, message, method=mine(f"method: mine\n{text}\n"))
+    name = "" if text.startswith("method:") else "method: mine\n"
+    refused(tiny_dataset, message, method=mine(f"{name}{text}\n"))
 
 
 def test_a_method_file_adds_nouns_that_it_refers_to_and_classes_that_lie_beside_it(tiny_dataset: Path, mine) -> None:
@@ -135,6 +138,8 @@ train::before::mine: {_target_: pipeline.handlers.ConstraintSchedule, objective:
         ({"percentiles": 95}, "percentiles in the command line must be a list, got 95"),
         ({"device": "cuda:99"}, "there is no device 'cuda:99' here; available: cpu"),
         ({"device": "gpu"}, "unknown device 'gpu'; available: cpu"),
+        ({"loss": "mse"}, "loss in the command line must be a component .*, got 'mse'"),
+        ({"network_def": {}}, "network_def in the command line must be a component .*, got {}"),
         ({"thresholds_path": "x"}, "unknown key 'thresholds_path' in the command line; thresholds lie in"),
         (
             {"train::handlers::0::path": "x"},

@@ -123,3 +123,25 @@ def test_a_second_run_in_a_folder_says_who_is_at_work_there(tiny_dataset: Path, 
         refused(r"process \d+ on .* is at work there; wait for it", ["intensity"], tiny_dataset, tmp_path)
     (tmp_path / LOCK).write_text("process 1 on a machine that died")
     assert len(run_leaderboard(["intensity"], tiny_dataset, tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ({"optimizer::lr": "fast"}, "vae: 'train::trainer' cannot be made: TypeError: "),
+        ({"batch_size": "$1/0"}, "vae: 'train::trainer' cannot be made: ZeroDivisionError: division by zero"),
+        ({"precision": "fp8"}, "unknown precision 'fp8'; available: auto, bf16, fp32"),
+        ({"percentiles": [101]}, "percentile 101 is not available; choose a number between 0 and 100"),
+        ({"percentiles": ["a"]}, "percentile a is not available; choose a number between 0 and 100"),
+    ],
+)
+def test_an_object_that_cannot_be_made_is_named_with_the_cause(
+    override: dict, message: str, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    refused(message, ["vae"], tiny_dataset, tmp_path, **override)
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tiny_dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(PipelineError, match="cannot be written to: File exists; choose another --out"):
+        run_leaderboard(["intensity"], tiny_dataset, tmp_path / "runs")

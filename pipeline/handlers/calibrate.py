@@ -9,7 +9,7 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 
 from pipeline.metrics import ScoreHistogram, save_thresholds
-from pipeline.metrics.thresholds import fixed, operating_point, percentile
+from pipeline.metrics.thresholds import check_percentile, fixed, operating_point, percentile
 
 
 class Calibrate:
@@ -23,6 +23,9 @@ class Calibrate:
         percentiles: each in (0, 100).
         fixed: given thresholds of maps in [0, 1], learnt from nothing.
         frame_pixels: of the normals' whole slices, for percentiles that count their background; None: of the support.
+
+    Raises:
+        PipelineError: a percentile that is no number in (0, 100).
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class Calibrate:
     ) -> None:
         self.normals = normals
         self.validation = validation
-        self.percentiles = percentiles
+        self.percentiles = [check_percentile(q) for q in percentiles]
         self.output_dir = Path(output_dir)
         self.fixed = fixed
         self.frame_pixels = frame_pixels

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from pipeline.precision import autocast
+from pipeline.errors import check_choice
+from pipeline.precision import PRECISIONS, autocast
 
 OutputT = TypeVar("OutputT")
 
@@ -22,6 +23,9 @@ class Forward:
     Args:
         precision: `auto`, `bf16` or `fp32`, see `pipeline.precision`.
 
+    Raises:
+        PipelineError: another precision.
+
     Example:
         >>> network, images = torch.nn.Conv2d(1, 2, 3), torch.rand(1, 1, 8, 8)
         >>> Forward("bf16")(images, network).dtype, Forward("fp32")(images, network).dtype
@@ -29,6 +33,9 @@ class Forward:
     """
 
     precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_choice("precision", self.precision, PRECISIONS)
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., OutputT], *args: Any, **kwargs: Any) -> OutputT:
         """What the network returns for `inputs` [N, C, H, W]; further arguments go to it."""

@@ -76,8 +76,7 @@ def percentile(
         >>> threshold.rule, normals.pooled().at_least(threshold.value)  # 5 of 100 normal pixels reach it
         ('p95', (0, 5))
     """
-    if not 0 < q < 100:
-        raise PipelineError(f"percentile {q} is not available; choose a number between 0 and 100")
+    check_percentile(q)
     pooled = _normals(normals).pooled()
     if frame_pixels is None:
         return _learnt(f"p{q:g}", curves.percentile(pooled, q), normals, "normals", subjects, q=q)
@@ -87,6 +86,21 @@ def percentile(
         raise PipelineError(f"percentile {q:g} of the frame is background: choose more than {100 - share:.1f}")
     value = curves.percentile(pooled, inside)
     return _learnt(f"p{q:g}", value, normals, "normals", subjects, q=q, frame_pixels=frame_pixels)
+
+
+def check_percentile(q: float) -> float:
+    """The percentile itself.
+
+    Raises:
+        PipelineError: it is no number in (0, 100).
+
+    Example:
+        >>> check_percentile(97.5)
+        97.5
+    """
+    if isinstance(q, str) or not 0 < q < 100:
+        raise PipelineError(f"percentile {q} is not available; choose a number between 0 and 100")
+    return q
 
 
 def operating_point(validation: ScoreHistogram, subjects: Subjects | None = None) -> Threshold:
