@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.files import sha256_file
@@ -34,9 +33,6 @@ def check_content(todo: Iterable[Scan], scans: Iterable[Scan]) -> None:
 
 
 def _sizes(scan: Scan) -> tuple[int, ...]:
-    """Bytes of the files of a scan; none where one of them is not there."""
-    return tuple(_bytes(path) for path in scan.inputs) if all(path.is_file() for path in scan.inputs) else ()
-
-
-def _bytes(path: Path) -> int:
-    return path.stat().st_size
+    """Bytes of the files of a scan; none where one is not there or empty, which is refused by its own name."""
+    sizes = [path.stat().st_size if path.is_file() else 0 for path in scan.inputs]
+    return tuple(sizes) if all(sizes) else ()

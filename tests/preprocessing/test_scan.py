@@ -73,3 +73,11 @@ def test_lists_that_are_refused(scans: list[Scan], message: str) -> None:
 
 def test_sessions_of_one_subject_are_not_duplicates() -> None:
     check_scans([scan("sub-a_ses-1"), scan("sub-a_ses-2"), scan("sub-b")])
+
+
+@pytest.mark.parametrize("named", ["image.hdr", "image.img"])
+def test_a_pair_has_two_files(tmp_path: Path, named: str) -> None:
+    for name in ("image.hdr", "image.img", "image.json", "other.img"):
+        (tmp_path / name).touch()
+    found = Scan("sub-a", "sub-a", "FLAIR", tmp_path / named, brain=tmp_path / "other.img", healthy=True).inputs
+    assert [path.name for path in found] == ["image.hdr", "image.img", "other.img"]

@@ -309,10 +309,13 @@ def test_no_usable_scan_writes_no_manifest(prepare_here: Prepare, cohort: list[S
     assert not (tmp_path / "out" / "dataset.json").exists()
 
 
-def test_the_same_head_twice_is_refused(prepare_here: Prepare, cohort: list[Scan]) -> None:
+def test_the_same_head_twice_is_refused_before_any_scan_runs(
+    prepare_here: Prepare, cohort: list[Scan], tmp_path: Path
+) -> None:
     cohort[1].image.write_bytes(cohort[0].image.read_bytes())
-    with pytest.raises(PreprocessingError, match=r"two scans have the same content: sub-h[01] and sub-h[01]"):
+    with pytest.raises(PreprocessingError, match=r"two scans have the same content: sub-h0 \(.*\) and sub-h1 \(.*\)"):
         prepare_here(cohort)
+    assert not list((tmp_path / "out").rglob("sub-*"))
 
 
 def test_lesions_of_unlabelled_scans_are_unknown_not_absent(prepare_here: Prepare, head: HeadWriter) -> None:
