@@ -56,4 +56,4 @@ def test_restoration_descends_the_energy_of_the_mixture() -> None:
     assert (restored.objective.diff(dim=0) <= 0).all() and (restored.objective[-1] < restored.objective[0]).all()
     signed = Restoration(steps=12, step=0.01, tv_weight=0.1, energy=energy, part="signed")
     with torch.no_grad():
-        torch.testing.assert_close(signed(image, network), image - restored.image)
+        torch.testing.assert_close(signed(image, network).map, image - restored.image)
