@@ -107,12 +107,12 @@ def findings(root: Path, scans: Sequence[Scan]) -> Iterator[tuple[str, str]]:
     for mask in _masks(root):
         if mask.path not in used:
             yield "lesion mask of no image", mask.path.relative_to(root).as_posix()
-    _, rows = _participants(root / "participants.tsv")
+    healthy, rows = _participants(root / "participants.tsv")
     subjects = {scan.subject for scan in scans}
     yield from (("no row in participants.tsv", subject) for subject in sorted(subjects - set(rows)))
     yield from (("participant without a scan", subject) for subject in sorted(set(rows) - subjects))
     values = {text for text in rows.values() if text not in _UNKNOWN}
-    if values and not any(scan.healthy for scan in scans):
+    if values and not any(healthy.values()):
         yield "no value of participants.tsv means healthy", ", ".join(sorted(values)[:5])
     for scan in scans:
         if _sidecar(scan.image) is None:
