@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lesionless.prediction.page.packed import render
+from pipeline.pages import render
 from pipeline.predict.outputs import USE, write_bytes
 
 PAGE = "index.html"
@@ -30,6 +30,7 @@ def write_cohort_page(out: Path, rows: Sequence[dict[str, Any]], title: str, sim
     columns = {key: heading for key, heading in COLUMNS.items() if any(row[key] is not None for row in rows)}
     failed = [row for row in shown if row["state"] == "failed"]
     done = [row for row in shown if row["state"] == "done"]
-    page = render("cohort", failed=failed, done=done, columns=columns, title=title, simulated=simulated, use=USE)
+    content = {"failed": failed, "done": done, "columns": columns, "title": title, "simulated": simulated, "use": USE}
+    page = render(__package__, "cohort", shared=["page", "tables"], **content)
     write_bytes(out / PAGE, page.encode())
     return out / PAGE

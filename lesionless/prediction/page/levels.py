@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.metrics import Threshold
+from pipeline.pages import reached
 from pipeline.predict.native import NativeScores
 
 BETWEEN = 120  # stops between the calibrated ones
@@ -36,7 +37,7 @@ def levels(native: NativeScores, thresholds: Sequence[Threshold]) -> Levels:
     named = {np.float32(threshold.value): threshold.rule for threshold in reversed(thresholds)}
     spread = np.quantile(scores, np.linspace(0.5, 1, BETWEEN)) if len(scores) else np.zeros(0)
     stops = np.unique(np.concatenate([np.array([*named], np.float32), spread.astype(np.float32)]))
-    found = np.searchsorted(stops, native.scores, side="right").astype(np.uint8) * native.support
-    reached = np.bincount(found.ravel(), minlength=len(stops) + 1)[::-1].cumsum()[::-1]
+    found = reached(native.scores, native.support, stops)
+    voxels = np.bincount(found.ravel(), minlength=len(stops) + 1)[::-1].cumsum()[::-1]
     rules = [named.get(stop, "") for stop in stops]
-    return Levels([float(stop) for stop in stops], rules, found, [int(count) for count in reached[1:]])
+    return Levels([float(stop) for stop in stops], rules, found, [int(count) for count in voxels[1:]])

@@ -1,15 +1,10 @@
-"use strict";
-const $ = (id) => document.getElementById(id);
 const STOPS = JSON.parse($("stops").textContent);
 const COLOURS = { map: [255, 178, 36], mask: [255, 64, 129] };
 const rows = [...document.querySelectorAll("#lesions tbody tr")];
 let viewer = null;
 let chosen = -1;
 let waiting = false;
-
-// The volumes and NiiVue lie in the page as base64 of gzip
-const bytes = (id) => Uint8Array.from(atob($(id).textContent), (letter) => letter.charCodeAt(0));
-const unpacked = (id) => new Response(new Blob([bytes(id)]).stream().pipeThrough(new DecompressionStream("gzip")));
+const slider = thresholdSlider($("stop"), STOPS.rules, ask);
 
 function located(place) {
   const mm = [...place.mm].slice(0, 3).map((value) => value.toFixed(1));
@@ -37,7 +32,7 @@ async function start() {
 // The mask of stop k is where the map reaches more than k stops
 function show() {
   waiting = false;
-  const stop = Number($("stop").value);
+  const { stop } = slider;
   const [, map, mask] = viewer.volumes;
   let voxels = 0;
   for (let i = 0; i < map.img.length; i += 1) {
@@ -62,18 +57,6 @@ function ask() {
   requestAnimationFrame(show);
 }
 
-function move(stop) {
-  $("stop").value = Math.min(Math.max(stop, 0), STOPS.values.length - 1);
-  ask();
-}
-
-function calibrated(by) {
-  const stops = STOPS.rules.map((rule, stop) => (rule ? stop : -1)).filter((stop) => stop >= 0);
-  const now = Number($("stop").value);
-  const next = by > 0 ? stops.find((stop) => stop > now) : stops.reverse().find((stop) => stop < now);
-  if (next !== undefined) move(next);
-}
-
 function visit(place) {
   if (!rows.length || !viewer) return;
   rows[chosen]?.classList.remove("current");
@@ -93,10 +76,9 @@ function toggle(id) {
 
 function key(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
-  const now = Number($("stop").value);
   const row = rows.indexOf(event.target);
   const actions = {
-    ArrowLeft: () => move(now - 1), ArrowRight: () => move(now + 1), "[": () => calibrated(-1), "]": () => calibrated(1),
+    ArrowLeft: () => slider.step(-1), ArrowRight: () => slider.step(1), "[": () => slider.calibrated(-1), "]": () => slider.calibrated(1),
     n: () => visit(chosen + 1), p: () => visit(chosen < 0 ? rows.length - 1 : chosen - 1), m: () => toggle("show-mask"), a: () => toggle("show-map"),
     ...(row >= 0 ? { Enter: () => visit(row) } : {}),
   };
@@ -108,17 +90,15 @@ function key(event) {
 // `#stop=12`, `#rule=p95` and `#lesion=1` open the page in that state
 function state() {
   const wanted = new URLSearchParams(location.hash.slice(1));
-  if (STOPS.rules.includes(wanted.get("rule"))) move(STOPS.rules.indexOf(wanted.get("rule")));
-  if (/^\d+$/.test(wanted.get("stop") ?? "")) move(Number(wanted.get("stop")));
+  slider.rule(wanted.get("rule"));
+  if (/^\d+$/.test(wanted.get("stop") ?? "")) slider.move(Number(wanted.get("stop")));
   if (waiting) show(); // a page that is not seen gets no animation frame
   if (/^\d+$/.test(wanted.get("lesion") ?? "")) visit(Number(wanted.get("lesion")) - 1);
 }
 
-$("stop").max = STOPS.values.length - 1;
 $("stop").value = STOPS.start;
 $("rules").append(new Option("calibrated…", ""), ...STOPS.rules.flatMap((rule, stop) => (rule ? [new Option(rule, String(stop))] : [])));
-$("stop").addEventListener("input", ask);
-$("rules").addEventListener("change", (event) => { if (event.target.value) move(Number(event.target.value)); event.target.blur(); });
+$("rules").addEventListener("change", (event) => { if (event.target.value) slider.move(Number(event.target.value)); event.target.blur(); });
 for (const id of ["show-map", "show-mask"]) $(id).addEventListener("change", ask);
 rows.forEach((row, place) => row.addEventListener("click", () => visit(place)));
 document.addEventListener("keydown", key, true);

@@ -8,7 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lesionless.prediction.page.levels import levels
-from lesionless.prediction.page.packed import around, grey, packed, render, volume
+from lesionless.prediction.page.volumes import around, grey, volume
+from pipeline.pages import packed, render
 from pipeline.predict.model import CARD, Model
 from pipeline.predict.outputs import write_bytes
 from pipeline.predict.prediction import Prediction
@@ -37,7 +38,9 @@ def write_page(out: Path, model: Model, cell: str, image: NDArray, found: Predic
     rule = summary["threshold"]["rule"]
     card = model.document(CARD)
     page = render(
+        __package__,
         "scan",
+        shared=["page", "stops"],
         summary=summary,
         lesions=[lesion.row() for lesion in found.lesions],
         model=model.facts,
