@@ -10,10 +10,13 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow
 
 import bundles
+from pipeline.bundle_file import load
 from pipeline.catalogue import BASE, available_methods, method_file, part_file
 from pipeline.components import check_components, check_device
-from pipeline.configuration import check_keys, is_of_the_method, load, references
 from pipeline.errors import PipelineError, report_in_one_line
+from pipeline.keys import check_keys
+from pipeline.preset import is_of_the_method
+from pipeline.references import references
 
 ORIGIN = "the command line or the listed files"
 

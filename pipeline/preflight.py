@@ -9,9 +9,9 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from pipeline.configuration import references, strings
 from pipeline.data import SliceDataset
 from pipeline.errors import PipelineError, unwrapped
+from pipeline.references import references, strings
 
 TRAINED = "trained_network"
 SPLIT = re.compile(r"split=(?:'(\w+)'|@(\w+))")

@@ -9,9 +9,9 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from pipeline.configuration import references
 from pipeline.errors import PipelineError
 from pipeline.files import write_json
+from pipeline.references import references
 
 MARKS, RECIPE = "stages.json", "recipe.json"
 NOT_DECISIVE = ("dataset_dir", "runs_dir", "recipe", "_meta_")

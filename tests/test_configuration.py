@@ -178,8 +178,8 @@ def test_arguments_inside_arguments_are_looked_at() -> None:
 
 
 def test_presets_name_themselves() -> None:
+    from pipeline.bundle_file import load
     from pipeline.catalogue import preset_file
-    from pipeline.configuration import load
 
     assert {name: load(preset_file(name))["preset"] for name in available("preset")} == {
         n: n for n in available("preset")

@@ -9,8 +9,8 @@ import pytest
 from monai.bundle import ConfigWorkflow
 
 import bundles
+from pipeline.bundle_file import load
 from pipeline.catalogue import BASE, available_methods, method_file
-from pipeline.configuration import load
 from pipeline.errors import PipelineError, unwrapped
 from pipeline.workflow import MethodWorkflow
 

@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 
 import bundles
+from pipeline.bundle_file import load
 from pipeline.catalogue import available, available_methods
-from pipeline.configuration import READ_BY_MONAI, load, nouns
 from pipeline.data import normal_slices
 from pipeline.errors import PipelineError
+from pipeline.keys import READ_BY_MONAI
 from pipeline.leaderboard import run_leaderboard
 from pipeline.metrics import load_thresholds
+from pipeline.references import nouns
 from pipeline.report import load_results
 from pipeline.workflow import MethodWorkflow
 
