@@ -1,6 +1,6 @@
-"""From healthy T1 heads to lesions on FLAIR, on real scans: IXI for training, BraTS 2015 and MSLUB for the test.
+"""From healthy T1 heads to lesions on FLAIR, on real scans: IXI for training, BraTS 2015, MSLUB and LGG for the test.
 
-    python benchmarks/ixi_to_flair_lesions.py --data ../shared/data --out runs/ixi
+    python benchmarks/ixi_to_flair_lesions.py --data ../shared/data --out runs/ixi --lesions brats2015,mslub
 
 Preprocesses the IXI heads with skull, gives them a FLAIR-like contrast, trains the methods asked for, learns thresholds
 from held-out IXI heads, scores all labelled lesion scans and the healthy test heads, and prints the table. Stopped, it
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,16 +22,25 @@ from preprocessing.cli.options import slice_count
 from preprocessing.cohort.run import prepare
 from preprocessing.datasets import Scan, find_scans
 
-FLOORS = ["intensity", "histeq", "histeq_smooth", "untrained_amcons"]
+FLOORS = ["intensity", "intensity_smooth", "histeq", "histeq_smooth", "normative_z", "pca", "untrained_amcons"]
+LESIONS = {"brats2015": "brats2015", "mslub": "mslub_mni", "lgg": "lgg/scans.csv"}  # where each lies in the data
 ATTENTION = "amcons,gradcamcons_log_barrier,gradcamcons_l2,pixel_l2,cavga,gradcam_d_vae"
 RECONSTRUCTION = "ae,vae,bayesian_ae,bayesian_vae,context_ae,context_vae,restoration_vae,anovaegan,fanogan,caae"
 
 
-def scans(data: Path) -> list[Scan]:
-    """Healthy IXI heads with a FLAIR-like contrast, and all scans with a complete lesion label, which are the test."""
+def scans(data: Path, lesions: Sequence[str]) -> list[Scan]:
+    """Healthy IXI heads with a FLAIR-like contrast, and the lesion scans: all with a complete label are the test.
+
+    Of a data set with splits of its own these are the scans of its validation part.
+    """
     healthy = [replace(scan, flair_like=True) for scan in find_scans("ixi", data / "ixi_2mm")]
-    lesions = find_scans("brats2015", data / "brats2015") + find_scans("mslub", data / "mslub_mni")
-    return healthy + [replace(scan, split="test") for scan in lesions if scan.labelled and scan.modality == "FLAIR"]
+    labelled = [
+        scan
+        for name in lesions
+        for scan in find_scans("table" if LESIONS[name].endswith(".csv") else name, data / LESIONS[name])
+        if scan.labelled and scan.modality == "FLAIR" and scan.split in (None, "validation")
+    ]
+    return healthy + [replace(scan, split="test") for scan in labelled]
 
 
 def main() -> None:
@@ -41,6 +51,7 @@ def main() -> None:
     parser.add_argument(
         "--methods", default=f"{ATTENTION},{RECONSTRUCTION}", help="separated by commas; the floors always run"
     )
+    parser.add_argument("--lesions", default="brats2015,mslub", help=f"test sets, of {','.join(LESIONS)}")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--image-size", type=int, default=96)
@@ -49,9 +60,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
 
-    started = time.monotonic()
+    started, lesions = time.monotonic(), arguments.lesions.split(",")
     prepared = prepare(
-        scans(arguments.data), arguments.out / "dataset", "IXI T1 as FLAIR → BraTS 2015 + MSLUB",
+        scans(arguments.data, lesions), arguments.out / "dataset", f"IXI T1 as FLAIR → {' + '.join(lesions)}",
         image_size=arguments.image_size, slices=arguments.slices, slice_step=arguments.slice_step,
         workers=arguments.workers,
     )  # fmt: skip
