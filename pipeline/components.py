@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pydoc import ErrorDuringImport, locate
 from typing import Any
 
@@ -132,7 +132,8 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-HASH = "MONAI reads # as ::, so rename it, or give a link to it without #"
+WITHOUT = "rename it, or give a link to it without #"
+HASH = f"MONAI reads # as ::, so {WITHOUT}"
 SIGN = "MONAI reads $, @ or % at its start as syntax, so write the full path"
 
 
@@ -155,6 +156,21 @@ def check_text(values: Mapping[str, Any], origin: str) -> None:
             raise PipelineError(f"{key} '{value}' in {origin}: {HASH}")
         if key.endswith("_dir") and _is_open(value):
             raise PipelineError(f"{key} '{value}' in {origin}: {SIGN}")
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Refuse words of `python -m monai.bundle` whose end Fire cuts off: to it, what follows a `#` is a comment.
+
+    Args:
+        words: of the command line; a key may have a `#`, as `--optimizer#lr 1e-3` does.
+
+    Raises:
+        PipelineError: the first of them, with the way out.
+    """
+    for word in words:
+        value = word.partition("=")[2] if word.startswith("--") else word
+        if "#" in value and not _is_open(value):
+            raise PipelineError(f"'{value}' in the command line: what follows # is a comment there; {WITHOUT}")
 
 
 def check_device(name: Any) -> None:

@@ -38,9 +38,14 @@ def cause_of(error: BaseException | None) -> PipelineError | None:
     return error
 
 
+def is_monai(main: ModuleType) -> bool:
+    """Whether `main` is the command `python -m monai.bundle`."""
+    return str(getattr(main, "__package__", "")).startswith("monai")
+
+
 def report_in_one_line(main: ModuleType) -> None:
     """Show a PipelineError without traceback when `main` is the command `python -m monai.bundle`; exit status 1."""
-    if not str(getattr(main, "__package__", "")).startswith("monai"):
+    if not is_monai(main):
         return
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

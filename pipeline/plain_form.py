@@ -12,8 +12,8 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 import bundles
 from pipeline.bundle_file import load
 from pipeline.catalogue import BASE, available_methods, method_file, part_file
-from pipeline.components import check_components, check_device
-from pipeline.errors import PipelineError, report_in_one_line
+from pipeline.components import check_components, check_device, check_words
+from pipeline.errors import PipelineError, is_monai, report_in_one_line
 from pipeline.keys import check_keys
 from pipeline.preset import is_of_the_method
 from pipeline.references import references
@@ -33,6 +33,7 @@ def check_plain_form() -> None:
     if type(workflow) is not ConfigWorkflow:
         return
     report_in_one_line(sys.modules["__main__"])
+    check_words(sys.argv[1:] if is_monai(sys.modules["__main__"]) else ())
     config: Any = workflow.parser.config
     written = {key for file in bundles.ROOT.rglob("*.yaml") if "ablations" not in file.parts for key in load(file)}
     base = ConfigParser(load(BASE / "base.yaml"))

@@ -11,9 +11,9 @@ from monai.bundle import ConfigWorkflow, ReferenceResolver
 
 from pipeline import threads
 from pipeline.catalogue import BASE, method_file
-from pipeline.components import check_components, check_device, check_text
+from pipeline.components import check_components, check_device, check_text, check_words
 from pipeline.configuration import lay_over, update
-from pipeline.errors import PipelineError, check_choice, report_in_one_line, unwrapped
+from pipeline.errors import PipelineError, check_choice, is_monai, report_in_one_line, unwrapped
 from pipeline.recipe import overrides_text
 
 OF_THE_ROW = ("dataset_dir", "runs_dir", "seed")  # a column of its own, or the place that a command is run in
@@ -43,6 +43,7 @@ class MethodWorkflow(ConfigWorkflow):
         **override: Any,
     ) -> None:
         report_in_one_line(sys.modules["__main__"])
+        check_words(sys.argv[1:] if is_monai(sys.modules["__main__"]) else ())
         logger = logging.getLogger("pipeline")
         logger.setLevel(logger.level or logging.INFO)
         metadata = method_file(method).with_name("metadata.json")

@@ -11,6 +11,7 @@ from monai.bundle import ConfigWorkflow
 import bundles
 from pipeline.bundle_file import load
 from pipeline.catalogue import BASE, available_methods, method_file
+from pipeline.components import check_words
 from pipeline.errors import PipelineError, unwrapped
 from pipeline.workflow import MethodWorkflow
 
@@ -47,6 +48,17 @@ def test_a_path_that_monai_would_read_as_syntax_is_refused(name: str, key: str, 
     paths = {"dataset_dir": str(tiny_dataset), key: name}
     with pytest.raises(PipelineError, match=rf"{key} '.*' in the command line: MONAI reads"):
         MethodWorkflow(method="vae", **paths)
+
+
+@pytest.mark.parametrize("words", [["--runs_dir", "r#1"], ["--runs_dir=r#1"], ["--method", "vae", "x #y"]])
+def test_a_value_whose_end_fire_would_cut_off_is_refused(words: list[str]) -> None:
+    """`python -m monai.bundle run --runs_dir r#1` wrote its results into the folder `r`."""
+    with pytest.raises(PipelineError, match="'.*#.' in the command line: what follows # is a comment there; rename it"):
+        check_words(words)
+
+
+def test_a_key_and_an_expression_may_have_a_hash() -> None:
+    check_words(["--optimizer#lr", "1e-3", "--optimizer#lr=1e-3", "--x", "@network#weight", "$len('#')"])
 
 
 @pytest.mark.parametrize(

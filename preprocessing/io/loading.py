@@ -151,4 +151,4 @@ def _mm(values: np.ndarray) -> str:
 
 
 def _text(coded: tuple[np.ndarray, int]) -> str:
-    return f"{np.round(coded[0][:3], 2).tolist()} (code {int(coded[1])})"
+    return f"{np.round(coded[0][:3], 4).tolist()} (code {int(coded[1])})"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +13,13 @@ from nibabel.volumeutils import apply_read_scaling
 
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.grids import unit_hint
+from preprocessing.io.gzip_files import trailing_bytes
+from preprocessing.io.nifti_header import NAMES, check_bytes, check_header, format_of, kind_of, not_a_file
 
-LARGEST = 10**9  # voxels: a head at 0.25 mm; a header that says more is damaged or made to fill the memory
-_BLOCK = 1 << 24
-_GZIP = b"\x1f\x8b"
 _OTHER_NUMBERS = {
     "c": "; it is complex, give its magnitude",
     "V": "; it is in colour, give one grey value a voxel",
 }
-_FORMATS = {_GZIP: "gzip", b"NRRD": "NRRD", b"\x89HDF": "HDF5 (MINC 2)", b"DICM": "DICOM", b"\x89PNG": "PNG"}
 
 
 @dataclass(frozen=True)
@@ -60,18 +56,23 @@ def open_nifti(path: Path, axes: Sequence[int] = (3,)) -> NiftiFile:
         PreprocessingError: missing, damaged, not NIfTI, not one volume of real numbers, or no valid scaling.
     """
     if not path.is_file():
-        raise PreprocessingError(f"{path}: no such file{_as_link(path)}{_as_folder(path)}")
+        raise PreprocessingError(f"{path}: no such file{not_a_file(path)}")
+    if not path.name.lower().endswith(NAMES):
+        names = ", ".join(NAMES)
+        raise PreprocessingError(
+            f"{path}: not named as NIfTI is ({names}){format_of(path)}; convert it, by nib-convert"
+        )
     try:
+        check_header(path)
         file: Any = nib.load(path)
         known = isinstance(file, nib.Nifti1Pair)  # also a single file, also NIfTI-2
-        if known and math.prod(file.shape) > LARGEST:
-            raise PreprocessingError(f"{path}: shape {file.shape}; at most {LARGEST:.0e} voxels are read")
+        expected = check_bytes(path, file) if known else 0
         stored = np.asarray(file.dataobj.get_unscaled() if known else ())
-        trailing = trailing_bytes(path)
+        trailing = trailing_bytes(path, expected)
     except PreprocessingError:
         raise
     except Exception as error:  # nibabel, zlib and gzip each raise their own kinds
-        raise PreprocessingError(f"{path}: unreadable or truncated ({_words(error)}{_kind(path)})") from error
+        raise PreprocessingError(f"{path}: unreadable or truncated ({_words(error)}{kind_of(path)})") from error
     if not known:
         raise PreprocessingError(f"{path}: {type(file).__name__} is not NIfTI; convert it, for example by nib-convert")
     while stored.ndim > 3 and stored.shape[-1] == 1:
@@ -81,7 +82,8 @@ def open_nifti(path: Path, axes: Sequence[int] = (3,)) -> NiftiFile:
         raise PreprocessingError(f"{path}: shape {stored.shape} of {stored.dtype.name} is not {kind}")
     _check_slope(path, file)
     slope, offset = np.float32(file.dataobj.slope), np.float32(file.dataobj.inter)
-    array = apply_read_scaling(stored, slope, offset).astype(np.float32, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused by those who want numbers
+        array = apply_read_scaling(stored, slope, offset).astype(np.float32, copy=False)
     return NiftiFile(stored, array, _affine(path, file), file.header, float(offset), trailing)
 
 
@@ -107,26 +109,6 @@ def load_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     file = read_nifti(path)
     return file.array, file.affine
-
-
-def trailing_bytes(path: Path) -> int:
-    """Bytes after the compressed data of a `.gz` file; reads to its end, where NiBabel skips the checksum.
-
-    Raises:
-        EOFError, zlib.error: the data ends early or does not have its checksum.
-    """
-    if path.suffix != ".gz":
-        return 0
-    rest = path.read_bytes()
-    while rest.startswith(_GZIP):  # several streams in a row are one file
-        stream, tail = zlib.decompressobj(wbits=31), rest
-        while not stream.eof:
-            block = stream.decompress(tail, _BLOCK)
-            tail = stream.unconsumed_tail
-            if not (block or tail or stream.eof):
-                raise EOFError("the compressed data ends early")
-        rest = stream.unused_data
-    return len(rest)
 
 
 def saturated_share(stored: np.ndarray) -> float:
@@ -165,24 +147,3 @@ def _check_slope(path: Path, file: Any) -> None:
 
 def _words(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def _kind(path: Path) -> str:
-    """What the file is by its first bytes, where that is not what its name says."""
-    with path.open("rb") as stream:
-        begin = stream.read(132)
-    found = next((name for magic, name in _FORMATS.items() if magic in (begin[: len(magic)], begin[128:])), "")
-    zipped = path.name.lower().endswith(".gz")
-    if zipped and found != "gzip":
-        return "; its name says gzip, its content is " + (found or "not compressed")
-    if found == "gzip" and not zipped:
-        return "; its content is gzip, name it .nii.gz"
-    return f"; it is {found}, convert it to NIfTI" if found and found != "gzip" else ""
-
-
-def _as_link(path: Path) -> str:
-    return f"; it is a link to {path.readlink()}, which is not there" if path.is_symlink() and not path.exists() else ""
-
-
-def _as_folder(path: Path) -> str:
-    return "; it is a folder" if path.is_dir() else ""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import time
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +17,7 @@ from synthetic_brain import LIMITS
 
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.loading import LoadScand
-from preprocessing.io.nifti import load_volume
+from preprocessing.io.nifti import load_volume, open_nifti
 from preprocessing.scan import Scan
 
 LOAD = LoadScand(**LIMITS)
@@ -103,7 +106,7 @@ def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
         load_volume(tmp_path / "nothing.nii.gz")
     path = tmp_path / "scan.mgz"
     nib.MGHImage(noise(30, 30, 30), np.eye(4)).to_filename(path)
-    with pytest.raises(PreprocessingError, match=r"scan\.mgz: MGHImage is not NIfTI"):
+    with pytest.raises(PreprocessingError, match=r"scan\.mgz: not named as NIfTI is .*; convert it, by nib-convert"):
         load_volume(path)
 
 
@@ -303,7 +306,7 @@ def test_what_a_file_is_by_its_content_is_said(tmp_path: Path) -> None:
     for name, content, said in (
         ("a.nii.gz", plain.read_bytes(), "its name says gzip, its content is not compressed"),
         ("b.nii", gzip.compress(plain.read_bytes()), r"its content is gzip, name it \.nii\.gz"),
-        ("c.nrrd", b"NRRD0004\ntype: uchar\n\n", "it is NRRD, convert it to NIfTI"),
+        ("c.nrrd", b"NRRD0004\ntype: uchar\n\n", "not named as NIfTI is .*; it is NRRD; convert it"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(PreprocessingError, match=said):
@@ -317,8 +320,61 @@ def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
     content = bytearray(write(tmp_path / "scan.nii", noise(30, 30, 30)).read_bytes())
     content[42:48] = np.array([30000, 30000, 30000], "<i2").tobytes()
     (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(content))
-    with pytest.raises(PreprocessingError, match=r"shape \(30000, 30000, 30000\); at most 1e\+09 voxels are read"):
+    with pytest.raises(PreprocessingError, match=r"shape \(30000, 30000, 30000\); from 1 to 1e\+09 voxels are"):
         load_volume(tmp_path / "scan.nii.gz")
+
+
+def header_of(path: Path, **fields: object) -> bytes:
+    """A NIfTI-1 header with these fields and the four bytes after it, as raw bytes."""
+    content = bytearray(write(path, noise(3, 3, 3)).read_bytes()[:352])
+    places = {"dim": (42, "<i2"), "datatype": (70, "<i2"), "vox_offset": (108, "<f4")}
+    for name, value in fields.items():
+        begin, kind = places[name]
+        stored = np.array(value, kind).tobytes()
+        content[begin : begin + len(stored)] = stored
+    return bytes(content)
+
+
+def bomb(path: Path, header: bytes, megabytes: int) -> Path:
+    """A small file of which this much comes out, all zero."""
+    pieces = zlib.compressobj(9, wbits=31)
+    with path.open("wb") as stream:
+        stream.write(pieces.compress(header))
+        for _ in range(megabytes):
+            stream.write(pieces.compress(bytes(1 << 20)))
+        stream.write(pieces.flush())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fields", "megabytes", "message"),
+    [
+        ({"dim": (1000, 1000, 999), "datatype": (64, 64)}, 100, r"7621 MB from a file of \d+ bytes: no image"),
+        ({"vox_offset": 4e9}, 100, "its header is longer than 64 MB"),
+        ({"vox_offset": np.nan}, 100, "its header is longer than 64 MB"),
+        ({"dim": (30, 30, 30)}, 80, r"more than \d+ bytes come out; its header says 108352"),
+    ],
+)
+def test_a_bomb_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, fields: dict[str, object], megabytes: int, message: str
+) -> None:
+    path = bomb(tmp_path / "scan.nii.gz", header_of(tmp_path / "small.nii", **fields), megabytes)
+    tracemalloc.start()
+    with pytest.raises(PreprocessingError, match=rf"scan\.nii\.gz: .*{message}"):
+        load_volume(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert path.stat().st_size < 200_000 and peak < 20e6
+
+
+def test_a_file_of_many_small_streams_is_read_in_time(tmp_path: Path) -> None:
+    """As bgzip writes them; the rest of the file was copied once for each stream."""
+    content = write(tmp_path / "scan.nii", noise(40, 40, 40)).read_bytes()
+    streams = b"".join(gzip.compress(content[k : k + 64]) for k in range(0, len(content), 64))
+    (tmp_path / "scan.nii.gz").write_bytes(streams + b"tail")
+    began = time.process_time()
+    assert open_nifti(tmp_path / "scan.nii.gz").trailing == 4
+    assert time.process_time() - began < 2
 
 
 def test_a_label_stored_in_another_order_is_brought_into_that_of_the_image(tmp_path: Path) -> None:
