@@ -12,6 +12,12 @@ function thresholdSlider(input, rules, changed) {
       if (next !== undefined) slider.move(next);
     },
   };
+  const marks = document.createElement("datalist"); // the slider is drawn to its marks
+  marks.id = `${input.id || input.closest("[id]").id}-marks`;
+  marks.append(...rules.flatMap((rule, stop) => (rule ? [new Option(rule, stop)] : [])));
+  $(marks.id)?.remove();
+  input.after(marks);
+  input.setAttribute("list", marks.id);
   input.min = 0;
   input.max = last;
   input.oninput = changed;

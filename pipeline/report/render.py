@@ -1,15 +1,16 @@
-"""The report: one HTML file that opens from disk, loads nothing and runs no script."""
+"""The report: one HTML file that opens from disk, loads nothing, and can be read without scripts."""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
+from pipeline.pages import render
 from pipeline.recipe import commands
 from pipeline.report.embed import Picture, photo, plot
 from pipeline.report.pictures import montage
@@ -17,10 +18,12 @@ from pipeline.report.plots import curves, ranking
 from pipeline.report.results import CARD, load_results, load_scans, protocols, thresholds
 from pipeline.report.tables import hardest, kind, number, operating_rule, per_threshold, table
 from pipeline.report.tissues import COLUMNS, methods_with_tissues, tissues
+from pipeline.report.viewer import viewer
 from pipeline.report.views import lesion_scans, scan_ids
 from pipeline.report.words import card_rows, cells, finding, rule_meanings, subtitle
 
 MONTAGE_SCANS, WORST_SCANS = 4, 3
+LARGEST = 19_000_000  # bytes of the page, so that it can be sent and opened
 
 
 def page(
@@ -43,17 +46,12 @@ def page(
         PipelineError: no results, or results of several protocols and `mixed` is false.
     """
     root = Path(runs)
-    html = _template().render(_content(root, None if dataset is None else Path(dataset), command, mixed))
+    content = _content(root, None if dataset is None else Path(dataset), command, mixed)
+    html = render(__package__, "page", ["basics", "stops", "tables", "page", "viewer"], **content)
     target, temporary = root / "report.html", root / f".report.html.{os.getpid()}.part"
     temporary.write_text(html, encoding="utf-8")
     os.replace(temporary, target)
     return target
-
-
-def _template() -> jinja2.Template:
-    source = resources.files("pipeline.report").joinpath("page.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.from_string(source)
 
 
 def _content(root: Path, dataset: Path | None, command: str | None, mixed: bool) -> dict[str, Any]:
@@ -61,7 +59,7 @@ def _content(root: Path, dataset: Path | None, command: str | None, mixed: bool)
     rule, labels = operating_rule(results), list(protocols(results).index)
     worst = hardest(scans, rule)
     shown = _Shown(root, dataset, results, rule)
-    return {
+    content = {
         "subtitle": subtitle(results),
         "simulated": bool(results.get(f"{CARD}simulated", pd.Series(False)).any()),
         "mixed": ", ".join(labels) if len(labels) > 1 else "",
@@ -79,7 +77,23 @@ def _content(root: Path, dataset: Path | None, command: str | None, mixed: bool)
         "per_threshold": per_threshold(results),
         "cards": card_rows(results),
         "command": command or "\n".join(commands(results)),
+        "files": {"metrics.csv": _csv(results), "scans.csv": _csv(scans)},
     }
+    return content | _viewer(root, results, list(shown.rows.index), LARGEST - _size(content))
+
+
+def _viewer(root: Path, results: pd.DataFrame, methods: list[str], room: int) -> dict[str, Any]:
+    made = viewer(root, results, methods, room)
+    return {"viewer": made, "levels": 0 if made is None else made.levels}
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return f"data:text/csv;base64,{base64.b64encode(table.to_csv(index=False).encode()).decode()}"
+
+
+def _size(content: dict[str, Any]) -> int:
+    """Bytes of the page without its viewer, nearly."""
+    return len(json.dumps(content, default=str))
 
 
 class _Shown:

@@ -53,7 +53,7 @@ def view(runs: Path, scan: str, dataset: Path | None = None) -> View:
     Raises:
         PipelineError: the scan is not there; the message lists the choices.
     """
-    volumes, voxel_ml = _reference(runs, scan) if dataset is None else _prepared(dataset, scan)
+    volumes, voxel_ml = kept_volumes(runs, scan) if dataset is None else _prepared(dataset, scan)
     lesion, support = volumes["lesion"] > 0, volumes["support"] > 0
     region = lesion if lesion.any() else support
     z = int(region.sum(axis=(0, 1)).argmax())
@@ -79,7 +79,16 @@ def scan_ids(runs: Path, dataset: Path | None = None) -> list[str]:
     """Ids of the test scans for which there is an image."""
     if dataset is not None:
         return [item["id"] for item in SliceDataset(dataset, "test").items]
-    return sorted(path.name.removesuffix("_image.nii.gz") for path in (runs / "reference").glob("*_image.nii.gz"))
+    return kept_scans(runs)
+
+
+def box_of(support: np.ndarray, margin: int = 2) -> tuple[slice, slice]:
+    """Rows and columns, in an upright picture, around the support [x, y, z] of a scan; the frame without one."""
+    flat = np.rot90(support.any(axis=2))
+    sides = [np.flatnonzero(flat.any(axis=axis)) for axis in (1, 0)]
+    ends = [(side[0], side[-1] + 1) if len(side) else (0, size) for side, size in zip(sides, flat.shape, strict=True)]
+    rows, columns = (slice(max(int(low) - margin, 0), int(high) + margin) for low, high in ends)
+    return rows, columns
 
 
 def field(views: Sequence[View], margin: int = 2) -> tuple[slice, slice]:
@@ -103,7 +112,17 @@ def _read(path: Path) -> tuple[np.ndarray, float]:
     return np.asarray(volume.dataobj, dtype=np.float32), float(np.prod(volume.header.get_zooms()[:3])) / 1000
 
 
-def _reference(runs: Path, scan: str) -> tuple[dict[str, np.ndarray], float]:
+def kept_scans(runs: Path) -> list[str]:
+    """Ids of the test scans whose image is in RUNS/reference."""
+    return sorted(path.name.removesuffix("_image.nii.gz") for path in (runs / "reference").glob("*_image.nii.gz"))
+
+
+def kept_volumes(runs: Path, scan: str) -> tuple[dict[str, np.ndarray], float]:
+    """`image`, `lesion` and `support` of a test scan [x, y, z] in RUNS/reference, and the volume of a voxel in mL.
+
+    Raises:
+        PipelineError: the scan is not there; the message lists the choices.
+    """
     paths = {kind: runs / "reference" / f"{scan}_{kind}.nii.gz" for kind in KINDS}
     if not paths["image"].is_file():
         raise PipelineError(f"no test scan '{scan}' in '{runs / 'reference'}'; available: {_listed(scan_ids(runs))}")

@@ -31,6 +31,6 @@ def write_cohort_page(out: Path, rows: Sequence[dict[str, Any]], title: str, sim
     failed = [row for row in shown if row["state"] == "failed"]
     done = [row for row in shown if row["state"] == "done"]
     content = {"failed": failed, "done": done, "columns": columns, "title": title, "simulated": simulated, "use": USE}
-    page = render(__package__, "cohort", shared=["page", "tables"], **content)
+    page = render(__package__, "cohort", scripts=["basics", "tables", "cohort"], **content)
     write_bytes(out / PAGE, page.encode())
     return out / PAGE

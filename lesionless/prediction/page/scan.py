@@ -40,7 +40,7 @@ def write_page(out: Path, model: Model, cell: str, image: NDArray, found: Predic
     page = render(
         __package__,
         "scan",
-        shared=["page", "stops"],
+        scripts=["basics", "stops", "scan"],
         summary=summary,
         lesions=[lesion.row() for lesion in found.lesions],
         model=model.facts,
