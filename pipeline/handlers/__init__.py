@@ -3,9 +3,10 @@
 from pipeline.handlers.calibrate import Calibrate
 from pipeline.handlers.checkpoint import ResumableCheckpoint
 from pipeline.handlers.constraint_schedule import ConstraintSchedule
-from pipeline.handlers.criteria import HealthyObjective, LabelledPrecision
+from pipeline.handlers.criteria import HealthyObjective, LabelledPrecision, LabelledScanPrecision, PaintedPrecision
 from pipeline.handlers.fit_first import FitFirst
 from pipeline.handlers.follow_maps import FollowMaps
+from pipeline.handlers.follow_scores import FollowScores
 from pipeline.handlers.held_out import HeldOutTerms
 from pipeline.handlers.maps import MapWriter
 from pipeline.handlers.oracle_distance import OracleDistance
@@ -20,11 +21,14 @@ __all__ = [
     "ConstraintSchedule",
     "FitFirst",
     "FollowMaps",
+    "FollowScores",
     "HealthyObjective",
     "HeldOutTerms",
     "LabelledPrecision",
+    "LabelledScanPrecision",
     "MapWriter",
     "OracleDistance",
+    "PaintedPrecision",
     "Reconstructions",
     "Results",
     "ResumableCheckpoint",

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.special import expit
+
+from pipeline.painting.poisson import seamless
 
 
 class Canvas(NamedTuple):
@@ -71,6 +73,33 @@ def dark(rng: np.random.Generator, canvas: Canvas) -> np.ndarray:
     return _towards(canvas, rng.uniform(0.02, 0.25) + 0.03 * canvas.texture, rng.uniform(0.45, 1))
 
 
+def blended(rng: np.random.Generator, canvas: Canvas) -> np.ndarray:
+    """Tissue from another place of another scan, without a seam: its gradients, the tissue's border."""
+    inside = canvas.mask > 0.5
+    return _towards(canvas, seamless(canvas.image, canvas.foreign, inside), rng.uniform(0.6, 1))
+
+
+def displaced(rng: np.random.Generator, canvas: Canvas) -> np.ndarray:
+    """Tissue that is drawn together, or pushed apart, about the middle of the mask."""
+    places = np.indices(canvas.image.shape).astype(float)
+    centre = (places * canvas.mask).sum((1, 2), keepdims=True) / max(canvas.mask.sum(), 1e-9)
+    pull = rng.choice([-1, 1]) * rng.uniform(0.3, 0.9)
+    return map_coordinates(canvas.image, places + pull * canvas.mask * (places - centre), order=1, mode="nearest")
+
+
+def plateau(rng: np.random.Generator, canvas: Canvas) -> np.ndarray:
+    """At the level of the brightest tissue of the slice, with half of its own texture."""
+    tissue = canvas.image[canvas.image > 0]
+    level = np.quantile(tissue, rng.uniform(0.85, 0.99)) if len(tissue) else 0.4
+    return _towards(canvas, level + 0.5 * (canvas.image - gaussian_filter(canvas.image, 2)), rng.uniform(0.6, 1))
+
+
+def gained(rng: np.random.Generator, canvas: Canvas) -> np.ndarray:
+    """Brighter by a factor, seldom turned over: what is dark is bright, what is bright dark."""
+    target = rng.uniform(1.2, 1.9) * canvas.image if rng.random() < 0.8 else rng.uniform(0.7, 1) - canvas.image
+    return _towards(canvas, target, rng.uniform(0.6, 1))
+
+
 KINDS: dict[str, Callable[[np.random.Generator, Canvas], np.ndarray]] = {
     "bright": bright,
     "shifted": shifted,
@@ -78,5 +107,10 @@ KINDS: dict[str, Callable[[np.random.Generator, Canvas], np.ndarray]] = {
     "smeared": smeared,
     "foreign": foreign,
     "dark": dark,
+    "blended": blended,
+    "displaced": displaced,
+    "plateau": plateau,
+    "gained": gained,
 }
+# of `painted_lesions`; the other kinds are those of `many_tasks`, or held out to judge a training by
 SHARES = {"bright": 0.40, "shifted": 0.20, "with_core": 0.20, "smeared": 0.10, "foreign": 0.07, "dark": 0.03}

@@ -64,13 +64,14 @@ def run_broken_and_whole(
         ("gradcamcons_log_barrier", "train::trainer"),
         ("anovaegan", "train::trainer"),
         ("caae", "train::trainer"),
+        ("many_tasks", "train::trainer"),
         ("fanogan", "encoder_stage::trainer"),
     ],
 )
 def test_killed_and_continued_equals_unbroken(method: str, trainer: str, tiny_dataset: Path, tmp_path: Path) -> None:
     weights = run_broken_and_whole(method, trainer, tiny_dataset, tmp_path)
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    for log in (tmp_path / "whole").rglob("training*.csv"):
+    for log in [*(tmp_path / "whole").rglob("training*.csv"), *(tmp_path / "whole").rglob("held_out.csv")]:
         continued = tmp_path / "broken" / log.relative_to(tmp_path / "whole")
         pd.testing.assert_frame_equal(pd.read_csv(log), pd.read_csv(continued))
 
