@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from pipeline.report.native import native
 from pipeline.report.pictures import montage
 from pipeline.report.plots import curves, ranking
+from pipeline.report.prepared import cohort, slices
 from pipeline.report.render import page
 from pipeline.report.results import load_results, load_scans, protocols, thresholds
+from pipeline.report.sweep import sweep
 from pipeline.report.tables import hardest, per_threshold, table
 from pipeline.report.tissues import tissues
 
 __all__ = [
+    "cohort",
     "curves",
     "hardest",
     "load_results",
     "load_scans",
     "montage",
+    "native",
     "page",
     "per_threshold",
     "protocols",
     "ranking",
+    "slices",
+    "sweep",
     "table",
     "thresholds",
     "tissues",

@@ -81,12 +81,17 @@ def head(ax: Axes, text: str, colour: str) -> None:
     ax.text(0.5, 1 + (STRIP + 0.04) / SIDE, text, color=colour, fontsize=9, ha="center", transform=ax.transAxes)
 
 
+def sides(ax: Axes) -> None:
+    """Which side of the picture is the left of the patient."""
+    for side, x in (("L", 0.04), ("R", 0.96)):
+        ax.text(x, 0.5, side, color=MUTED, fontsize=8, ha="center", va="center", transform=ax.transAxes)
+
+
 def _references(axes: np.ndarray, views: Sequence[View], box: tuple[slice, slice]) -> None:
     head(axes[0, 0], "image", INK)
     head(axes[0, 1], "lesion (label)", LESION)
-    for side, x in (("L", 0.04), ("R", 0.96)):
-        axes[0, 0].text(x, 0.5, side, color=MUTED, fontsize=8, ha="center", va="center", transform=axes[0, 0].transAxes)
     for (left, right), seen in zip(axes, views, strict=True):
+        sides(left)
         label = f"{seen.scan}   {seen.lesion_ml:.1f} mL lesion, slice {seen.z}"
         left.text(0.0, 1 + 0.06 / SIDE, label, color=MUTED, fontsize=8, transform=left.transAxes)
         for ax in (left, right):
