@@ -5,6 +5,7 @@ from pipeline.networks.batch_norm import twice_differentiable
 from pipeline.networks.degree_unet import DegreeUNet
 from pipeline.networks.estimator import Estimator
 from pipeline.networks.features import VGGFeatures, load_features
+from pipeline.networks.fused_scores import FusedScores
 from pipeline.networks.gan import FAnoGAN, ImageCritic, LatentCritic
 from pipeline.networks.gmvae import MixtureOutput, SpatialGMVAE
 from pipeline.networks.lesion_unet import LesionUNet
@@ -18,6 +19,7 @@ __all__ = [
     "DegreeUNet",
     "Estimator",
     "FAnoGAN",
+    "FusedScores",
     "ImageCritic",
     "LatentCritic",
     "LesionUNet",

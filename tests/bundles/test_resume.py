@@ -16,6 +16,7 @@ OVERRIDES = {
     "caae": {"critic_steps": 2},
     "spa": {"perceptual_weight": 0},
     "gradcamcons_log_barrier": {"warmup_epochs": 1, "penalty#growth": 1.1},
+    "fusion": {"checkpoint_batches": 1},
 }
 
 
@@ -45,12 +46,12 @@ def run(method: str, dataset: Path, runs: Path, kill: tuple[str, int] | None = N
 
 
 def run_broken_and_whole(
-    method: str, trainer: str, dataset: Path, root: Path, precision: str = "fp32"
+    method: str, trainer: str, dataset: Path, root: Path, precision: str = "fp32", epoch: int = 2
 ) -> list[dict[str, torch.Tensor]]:
-    """Weights of `root/whole`, trained at one go, and of `root/broken`, killed in epoch 2 and continued."""
+    """Weights of `root/whole`, trained at one go, and of `root/broken`, killed in an epoch and continued."""
     whole, broken = root / "whole", root / "broken"
     run(method, dataset, whole, precision=precision)
-    run(method, dataset, broken, kill=(trainer, 2), precision=precision)
+    run(method, dataset, broken, kill=(trainer, epoch), precision=precision)
     assert not list(broken.rglob("model.pt"))
     run(method, dataset, broken, precision=precision)
     return [torch.load(next(runs.rglob("model.pt")), weights_only=True) for runs in (whole, broken)]
@@ -74,6 +75,15 @@ def test_killed_and_continued_equals_unbroken(method: str, trainer: str, tiny_da
     for log in [*(tmp_path / "whole").rglob("training*.csv"), *(tmp_path / "whole").rglob("held_out.csv")]:
         continued = tmp_path / "broken" / log.relative_to(tmp_path / "whole")
         pd.testing.assert_frame_equal(pd.read_csv(log), pd.read_csv(continued))
+
+
+@pytest.mark.parametrize("method", ["fusion"])
+def test_a_fit_that_is_killed_and_continued_leaves_the_same_bytes(
+    method: str, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    run_broken_and_whole(method, "train::trainer", tiny_dataset, tmp_path, epoch=1)
+    whole, broken = (next((tmp_path / name).rglob("model.pt")).read_bytes() for name in ("whole", "broken"))
+    assert whole == broken
 
 
 def test_the_second_stage_moves_the_encoder_alone(tiny_dataset: Path, tmp_path: Path) -> None:
