@@ -76,9 +76,9 @@ def bids(
     """Predict a BIDS dataset, with the arguments that BIDS Apps share."""
     from lesionless.predict import tell
     from lesionless.prediction.cohort import done_before, predict_scans, write_group
+    from lesionless.prediction.order import PREPARED, Order, opened
     from lesionless.prediction.packing import as_model
     from lesionless.prediction.sources import bids_sources
-    from lesionless.prediction.task import PREPARED, Order, opened
 
     folder = as_model(model, atlas)
     known = opened(folder, atlas)[0]

@@ -9,7 +9,7 @@ import typer
 
 Scans = Annotated[
     list[Path],
-    typer.Argument(help="NIfTI files, DICOM series or a folder of them, BIDS folders, tables (scans.csv)."),
+    typer.Argument(help="NIfTI files, DICOM series or a folder of them, BIDS folders, tables, prepared data."),
 ]
 ModelPath = Annotated[Path, typer.Option("--model", help="Model of `lesionless pack`, or a run: RUNS/METHOD/seed-N.")]
 Atlas = Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")]
@@ -27,6 +27,7 @@ def predict(
     cell: Cell = None,
     atlas_space: Annotated[bool, typer.Option("--atlas-space", help="Map and mask in SRI-24, too.")] = False,
     flair_like: Annotated[bool, typer.Option("--flair-like", help="Give T1 scans a FLAIR-like contrast.")] = False,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Map and mask of a DICOM series as DICOM, too.")] = False,
     pages: Annotated[bool, typer.Option(help="A page for each scan.")] = True,
     workers: Workers = None,
     executor: ExecutorName = "processes",
@@ -34,13 +35,13 @@ def predict(
 ) -> None:
     """Draw the anomaly map, mask and lesion table of each scan, on the scan's own grid. Stopped, it goes on."""
     from lesionless.prediction.cohort import predict_cohort
+    from lesionless.prediction.order import PREPARED, Order, opened
     from lesionless.prediction.packing import as_model
     from lesionless.prediction.sources import find_sources
-    from lesionless.prediction.task import PREPARED, Order, opened
 
     folder = as_model(model, atlas)
     sources = find_sources(scans, opened(folder, atlas)[0].facts["modality"], flair_like)
-    order = Order(folder, atlas, out, out / PREPARED, threshold, cell, atlas_space, pages)
+    order = Order(folder, atlas, out, out / PREPARED, threshold, cell, atlas_space, pages, dicom)
     if workers is None:
         workers = 0 if len(sources) == 1 else 2
     done = predict_cohort(sources, order, workers, executor)

@@ -10,9 +10,12 @@ from typing import Any
 
 from rich.markup import escape
 
+from lesionless.prediction.dicom import check_dicom
+from lesionless.prediction.order import Job, Order, opened
 from lesionless.prediction.page.cohort import write_cohort_page
+from lesionless.prediction.requests import requests_of
 from lesionless.prediction.sources import Source
-from lesionless.prediction.task import Job, Order, opened, predict_scan
+from lesionless.prediction.task import predict_scan
 from pipeline.errors import PipelineError
 from pipeline.predict import outputs
 from pipeline.predict.lesions import COLUMNS
@@ -64,7 +67,9 @@ def predict_scans(
     """Predict `sources` and nothing else: several processes may do so in one folder for different scans."""
     model, preparation = opened(order.model, order.atlas)
     model.threshold(order.threshold, model.cell(order.cell))
-    requests = preparation.requests([source.scan for source in sources], order.prepared)
+    if order.dicom:
+        check_dicom(sources)
+    requests = requests_of(sources, preparation, order.prepared)
     jobs = [Job(order, source, request) for source, request in zip(sources, requests, strict=True)]
     _claim(order.out, model)
     (order.prepared / FOLDER).mkdir(parents=True, exist_ok=True)

@@ -57,9 +57,9 @@ class Preparation:
         lesion = found["lesion"] > 0 if "lesion" in found else None
         return Slices(found["image"], found["brain"] > 0, affine, np.array(z), lesion)
 
-    def requests(self, scans: Sequence[Scan], out: Path) -> list[ScanRequest]:
-        """The request of each scan for the folder `out` of prepared scans."""
-        return scan_requests(scans, out, self.config, self.atlas)
+    def requests(self, scans: Sequence[Scan], out: Path, reuse: Path | None = None) -> list[ScanRequest]:
+        """The request of each scan for the folder `out` of prepared scans; see `ScanRequest` for `reuse`."""
+        return scan_requests(scans, out, self.config, self.atlas, reuse)
 
     def checks(self, record: ledger.Record) -> dict[str, float]:
         """Those checks of a scan that have a limit on the page of a data set."""

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lesionless.prediction.naming import IMAGES, scan_of_file, scan_of_series
+from preprocessing.cohort.request import is_prepared, load_request
 from preprocessing.datasets import find_all
 from preprocessing.datasets.bids import find_images
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.dicom import is_series
-from preprocessing.scan import SUFFIXES, Scan, bids_id
+from preprocessing.scan import Scan
 
-IMAGES = (".nii", ".nii.gz")
 TABLES = (".csv",)
-_WORDS = {
-    **{key: key for key in SUFFIXES},
-    **{suffix.upper(): key for key, suffix in SUFFIXES.items()},
-    "T2FLAIR": "FLAIR",
-}
-_BIDS = re.compile(r"(sub-[a-zA-Z0-9]+(?:_ses-[a-zA-Z0-9]+)?)(?:_|$)")
-_SPACE = re.compile(r"_space-(?!orig_)([a-zA-Z0-9]+)_")
 
 
 @dataclass(frozen=True)
 class Source:
-    """One scan to predict. label: of its lesions, for a Dice only. assumed: nothing but the model says its modality."""
+    """One scan to predict.
+
+    Args:
+        label: of its lesions, for a Dice only.
+        assumed: nothing but the model says its modality.
+        dataset: a prepared data set that has the scan.
+    """
 
     scan: Scan
     label: Path | None = None
     assumed: bool = False
+    dataset: Path | None = None
 
 
 def find_sources(paths: Sequence[Path], modality: str, flair_like: bool = False) -> list[Source]:
@@ -38,7 +38,7 @@ def find_sources(paths: Sequence[Path], modality: str, flair_like: bool = False)
 
     Args:
         paths: NIfTI files, folders of one DICOM series, folders of patients with DICOM series, BIDS folders, folders
-            of NIfTI files, tables (`scans.csv`).
+            of NIfTI files, tables (`scans.csv`), prepared data sets.
         modality: of the model; a file whose name does not say another one is taken for it.
         flair_like: take T1 scans, and give them a FLAIR-like contrast.
 
@@ -66,14 +66,16 @@ def _sources(path: Path, modality: str, flair_like: bool) -> list[Source]:
     if path.is_file() and path.name.endswith(TABLES):
         return [_of(scan) for scan in find_all("table", path)]
     if path.is_file():
-        return [_file(path, wanted)]
+        return [_named(*scan_of_file(path, wanted))]
     if not path.is_dir():
         raise PreprocessingError(f"{path}: no such file or folder")
+    if is_prepared(path):
+        return [Source(scan, scan.lesion, dataset=path) for scan in load_request(path).scans]
     if is_series(path):
-        return [_folder(path, wanted)]
+        return [_named(*scan_of_series(path, wanted))]
     images = sorted(child for child in path.iterdir() if child.name.endswith(IMAGES))
     if images:
-        return [_file(image, wanted) for image in images]
+        return [_named(*scan_of_file(image, wanted)) for image in images]
     if (path / "scans.csv").is_file():
         return [_of(scan) for scan in find_all("table", path)]
     if any(path.glob("sub-*/**/*.nii*")):
@@ -107,34 +109,16 @@ def bids_sources(
 
 def _of(scan: Scan) -> Source:
     """What is known of its state decides nothing: the label is kept apart, and the scan counts as unlabelled."""
-    return Source(replace(scan, lesion=None, healthy=False, labelled=False, split=None), scan.lesion)
+    return Source(unlabelled(scan), scan.lesion)
 
 
-def _file(path: Path, modality: str) -> Source:
-    if not path.name.endswith(IMAGES):
-        raise PreprocessingError(f"{path}: not a NIfTI file ({', '.join(IMAGES)}), a table (.csv) or a folder")
-    stem = path.name.split(".nii")[0]
-    if space := _SPACE.search(f"{stem}_"):
-        raise PreprocessingError(f"{path}: already in the space {space[1]}; give the scan itself, as it was taken")
-    match = _BIDS.match(stem)
-    said = _said(stem)
-    name = match[1] if match else bids_id(stem)
-    return Source(_scan(name, said or modality, path), assumed=said is None)
+def _named(scan: Scan, assumed: bool) -> Source:
+    return Source(scan, assumed=assumed)
 
 
-def _folder(path: Path, modality: str) -> Source:
-    """The name of a folder of DICOM files may be a description or a person's name; it becomes letters and digits."""
-    said = _said(path.name)
-    return Source(_scan(bids_id(path.resolve().name), said or modality, path), assumed=said is None)
-
-
-def _scan(name: str, modality: str, image: Path) -> Scan:
-    return Scan(name, name.split("_")[0], modality, image, labelled=False)
-
-
-def _said(name: str) -> str | None:
-    words = [word.upper() for word in re.split(r"[^a-zA-Z0-9]+", name)]
-    return next((_WORDS[word] for word in reversed(words) if word in _WORDS), None)
+def unlabelled(scan: Scan) -> Scan:
+    """The scan without what is known of its state."""
+    return replace(scan, lesion=None, healthy=False, labelled=False, split=None)
 
 
 def _made_flair_like(scan: Scan) -> Scan:

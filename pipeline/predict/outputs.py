@@ -16,7 +16,9 @@ from pipeline.files import write_json
 from pipeline.predict.native import NativeScores
 
 # BIDS has no suffix for anomaly maps and none for our tables; the masks and their sidecars are BIDS.
-IGNORED = "/*\n!/sub-*\n!/dataset_description.json\n!/README.md\n*_anomaly.*\n*_lesions.tsv\n*_summary.json\n*.html\n"
+IGNORED = (
+    "/*\n!/sub-*\n!/dataset_description.json\n!/README.md\n*_anomaly.*\n*_lesions.tsv\n*_summary.json\n*.html\n*.dcm\n"
+)
 README = """Anomaly maps and lesion masks drawn by lesionless, on each scan's own grid.
 
 Research use only; not a medical device. `cohort.tsv` has a line a scan, `lesions.tsv` a line a lesion, `index.html`

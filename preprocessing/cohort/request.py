@@ -71,6 +71,11 @@ def save_request(out: Path, cohort: CohortRequest, requests: Sequence[ScanReques
     write_json(_file(out), {**content, "requests": [request.digest for request in requests]})
 
 
+def is_prepared(folder: Path) -> bool:
+    """Whether a data set was prepared in `folder`."""
+    return _file(folder).is_file()
+
+
 def load_request(out: Path) -> CohortRequest:
     """What `run` was told when it was last started for `out`.
 

@@ -67,11 +67,7 @@ def load_series(folder: Path, tolerance: float) -> tuple[np.ndarray, np.ndarray]
         PreprocessingError: no DICOM, several series, several frames a file, a slice missing, twice or out of line,
             mixed orientations or sizes, or a file that cannot be read.
     """
-    slices = [_header(path) for path in _files(folder) if _is_dicom(path)]
-    if not slices:
-        raise PreprocessingError(f"{folder}: no DICOM file{_instead(folder)}")
-    _check_alike(folder, slices)
-    ordered, step = _stack(folder, slices, tolerance)
+    ordered, step = _ordered(folder, tolerance)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames([str(item.path) for item in ordered])
     reader.SetOutputPixelType(sitk.sitkFloat32)
@@ -79,9 +75,22 @@ def load_series(folder: Path, tolerance: float) -> tuple[np.ndarray, np.ndarray]
     return np.ascontiguousarray(array), _affine(ordered[0], step)
 
 
+def series_files(folder: Path, tolerance: float) -> list[Path]:
+    """The files of the one series in `folder`, in the order of the third axis of `load_series`, which see."""
+    return [item.path for item in _ordered(folder, tolerance)[0]]
+
+
 def modality(folder: Path) -> str:
     """The DICOM modality of a series, `CT`, `MR`, …, by its first file."""
     return _text(_open(next(filter(_is_dicom, _files(folder)))), _MODALITY)
+
+
+def _ordered(folder: Path, tolerance: float) -> tuple[list[Slice], np.ndarray]:
+    slices = [_header(path) for path in _files(folder) if _is_dicom(path)]
+    if not slices:
+        raise PreprocessingError(f"{folder}: no DICOM file{_instead(folder)}")
+    _check_alike(folder, slices)
+    return _stack(folder, slices, tolerance)
 
 
 def _files(folder: Path) -> list[Path]:

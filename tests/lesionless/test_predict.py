@@ -173,3 +173,26 @@ def test_a_label_gives_a_dice_and_decides_nothing_else(packed: Packed, head: Hea
     assert without["dice"] is None
     different = {key for key in with_label if with_label[key] != without[key]}
     assert different == {"id", "dice"}
+
+
+def test_a_prepared_data_set_is_taken_as_it_is(packed: Packed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preprocessing.cohort.task.run_steps", lambda *given: pytest.fail("prepared again"))
+    before = {path: path.stat().st_mtime_ns for path in packed.dataset.rglob("*")}
+    predict(packed.dataset, "--model", packed.model, "--out", tmp_path / "out", "--threshold", "p98")
+    assert {path: path.stat().st_mtime_ns for path in packed.dataset.rglob("*")} == before
+    assert not list((tmp_path / "out" / "prepared").rglob("*.nii.gz"))
+    cohort = pd.read_csv(tmp_path / "out" / "cohort.tsv", sep="\t").set_index("id")
+    assert len(cohort) == 11
+    assert set(cohort["state"]) == {"done"}
+    assert list(cohort["dice"].notna()) == list(cohort.index.str.startswith("sub-l"))
+
+
+def test_scans_of_a_data_set_that_was_prepared_otherwise_are_prepared_anew(packed: Packed, tmp_path: Path) -> None:
+    """With another tool in its configuration, a scan of the data set is not what the model was trained on."""
+    dataset = shutil.copytree(packed.dataset, tmp_path / "dataset")
+    status = dataset / "ledger" / "sub-l9.json"
+    status.write_text(json.dumps({**json.loads(status.read_text()), "request": "other"}))
+    predict(dataset, "--model", packed.model, "--out", tmp_path / "out", "--threshold", "p98")
+    again = {path.name for path in (tmp_path / "out" / "prepared").glob("sub-*")}
+    assert again == {"sub-l9"}
+    assert json.loads(status.read_text())["request"] == "other"

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from documents import ROOT, block_commands, blocks
-from synthetic_brain import HeadWriter
+from synthetic_brain import HeadWriter, rigid
 
 from lesionless import cli
 from preprocessing import cli as preprocessing_cli
@@ -82,7 +82,8 @@ def _scans(folder: Path) -> None:
             name = f"{row['id']}x{number}" if number else row["id"]
             one = {key: value.replace(row["id"], name) for key, value in row.items()}
             lesion = row["healthy"] != "true"
-            scan = HeadWriter(folder / "written")(f"sub-{name}", lesion=lesion, brighten=1 + 0.01 * len(rows))
+            options = {"lesion": lesion, "brighten": 1 + 0.01 * len(rows), "move": rigid((0, 0, 0), (0.5, 0, 0))}
+            scan = HeadWriter(folder / "written")(f"sub-{name}", **options)
             shutil.copy(scan.image, folder / one["image"])
             if one["lesion"]:
                 shutil.copy(str(scan.lesion), folder / one["lesion"])
