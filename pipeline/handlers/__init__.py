@@ -4,7 +4,7 @@ from pipeline.handlers.calibrate import Calibrate
 from pipeline.handlers.checkpoint import ResumableCheckpoint
 from pipeline.handlers.constraint_schedule import ConstraintSchedule
 from pipeline.handlers.criteria import HealthyObjective, LabelledPrecision, LabelledScanPrecision, PaintedPrecision
-from pipeline.handlers.fit_first import FitFirst
+from pipeline.handlers.fit_first import FitFirst, FitLast
 from pipeline.handlers.follow_maps import FollowMaps
 from pipeline.handlers.follow_scores import FollowScores
 from pipeline.handlers.held_out import HeldOutTerms
@@ -20,6 +20,7 @@ __all__ = [
     "Calibrate",
     "ConstraintSchedule",
     "FitFirst",
+    "FitLast",
     "FollowMaps",
     "FollowScores",
     "HealthyObjective",

@@ -1,4 +1,4 @@
-"""What is learnt without gradients, before the first step that has them."""
+"""What is learnt without gradients, before the first step that has them, or after the last."""
 
 from __future__ import annotations
 
@@ -44,3 +44,19 @@ class FitFirst:
             self.estimator.partial_fit(image, on_device)
             self.estimator.partial_fit(image.flip(2), {**on_device, "brain": on_device["brain"].flip(2)})
         self.estimator.finish()
+
+
+class FitLast(FitFirst):
+    """The same when the training is complete, for an Estimator that looks through what was trained.
+
+    Attach it before the checkpoint, which then writes what was fitted.
+
+    Args:
+        estimator: holds the network that was trained; it is left in evaluation mode.
+        slices: see FitFirst.
+        prepare_batch: see FitFirst.
+    """
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.COMPLETED, lambda _: self.estimator.eval())
+        engine.add_event_handler(Events.COMPLETED, self._fit)

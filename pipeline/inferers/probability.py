@@ -84,10 +84,17 @@ class MirroredProbability:
 
 @dataclass(frozen=True)
 class NetworkMap:
-    """`network(x)`: the network returns the map itself, [N, 1, H, W].
+    """`G ∗ network(x)`: the network returns the map itself, [N, 1, H, W].
+
+    The Gaussian G works in the volume that the slices make, within the brain, which is where the image is positive.
 
     Args:
         chunk: slices at work at a time; None takes all at once.
+        sigma_mm: standard deviation of G along the rows, the columns and the slices in mm; None = none.
+        spacing_mm: size of a voxel along the rows, the columns and the slices in mm.
+
+    Raises:
+        PipelineError: negative sigma.
 
     Example:
         >>> NetworkMap()(torch.tensor([[[[0.5, 1.0]]]]), torch.square).map.tolist()
@@ -95,7 +102,16 @@ class NetworkMap:
     """
 
     chunk: int | None = CHUNK
+    sigma_mm: Sequence[float] | None = None
+    spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        for sigma in self.sigma_mm or ():
+            check_sigma(sigma)
 
     def __call__(self, inputs: torch.Tensor, network: Detector) -> Scored:
         """Map of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
-        return Scored(by_chunks(lambda part: network(part).float(), inputs, self.chunk))
+        found = by_chunks(lambda part: network(part).float(), inputs, self.chunk)
+        if self.sigma_mm is not None:
+            found = smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm)
+        return Scored(found)

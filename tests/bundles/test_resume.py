@@ -66,6 +66,7 @@ def run_broken_and_whole(
         ("anovaegan", "train::trainer"),
         ("caae", "train::trainer"),
         ("many_tasks", "train::trainer"),
+        ("patch_memory", "train::trainer"),
         ("fanogan", "encoder_stage::trainer"),
     ],
 )
