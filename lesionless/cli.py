@@ -14,6 +14,7 @@ from lesionless.ablation import ablation
 from lesionless.bids import SeveralValues, bids
 from lesionless.calibrate import calibrate
 from lesionless.demo import demo
+from lesionless.examine import examine
 from lesionless.methods import methods
 from lesionless.metrics import metrics
 from lesionless.pack import pack
@@ -25,7 +26,7 @@ from pipeline.errors import PipelineError
 from preprocessing.errors import PreprocessingError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Brain lesions without lesion labels.")
-for verb in (demo, run, predict, pack, calibrate, ablation, report, methods, metrics):
+for verb in (demo, run, predict, pack, calibrate, ablation, report, examine, methods, metrics):
     app.command()(verb)
 app.command(cls=SeveralValues)(bids)
 
