@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 SETTINGS := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check fuzz bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/lesionless demo --out runs/demo
@@ -20,6 +20,10 @@ check: $(VENV)/.check
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# New inputs for every property of tests/hostile, for FUZZ_MINUTES (20); exit status 1 for a crash or a silent change.
+fuzz: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python tests/hostile/fuzz.py
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/metrics.py

@@ -37,6 +37,6 @@ def main() -> None:
     threads.begin()
     try:
         app()
-    except (PipelineError, PreprocessingError) as error:
+    except (PipelineError, PreprocessingError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(2) from None

@@ -142,7 +142,8 @@ def binarise(label: NDArray, rule: str, path: Path) -> NDArray[np.bool_]:
     except ValueError:
         raise PipelineError(f"unknown label rule '{rule}'; choose {LABEL_RULES}") from None
     whole = np.rint(label)
-    strange = ~(np.abs(label - whole) <= WHOLE)
+    with np.errstate(invalid="ignore"):
+        strange = ~(np.abs(label - whole) <= WHOLE)
     if rule == "0/1":
         strange |= (whole != 0) & (whole != 1)
     if strange.any():

@@ -15,7 +15,7 @@ import yaml
 import bundles
 from pipeline.data import load_manifest
 from pipeline.errors import PipelineError, check_choice
-from pipeline.files import write_csv
+from pipeline.files import replaced, write_csv
 from pipeline.leaderboard import run_leaderboard
 from pipeline.lock import locked
 from pipeline.metrics import ScoreHistogram, average_precision
@@ -170,9 +170,8 @@ def _run(folder: Path, seed: int) -> Path:
 
 
 def _draw(plan: dict[str, Any], runs: pd.DataFrame, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}")
-    PICTURES[plan["picture"]](runs, plan["grids"]).savefig(temporary, dpi=150)
-    temporary.replace(path)
+    with replaced(path) as temporary:
+        PICTURES[plan["picture"]](runs, plan["grids"]).savefig(temporary, dpi=150)
 
 
 def _folder(setting: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ from monai.data import DataLoader
 from scipy.ndimage import binary_erosion
 from torch.utils.data import Dataset, DistributedSampler, Sampler, Subset
 
+from pipeline.documents import read_document
 from pipeline.errors import PipelineError
+from pipeline.manifest import check_manifest, count_rows, first_row, open_array
 
 ARRAYS = ("image", "brain", "lesion")
 
@@ -25,26 +26,18 @@ def load_manifest(dataset_dir: str | Path, expected: Mapping[str, Any] | None = 
         expected: values that a protocol asks of the dataset, e.g. `{"image_size": 224}`.
 
     Raises:
-        PipelineError: no manifest, another format or version, a value that is not the expected one, or an array path
-            that leaves the dataset folder.
+        PipelineError: no manifest, a value that is not the expected one, or see `check_manifest`.
     """
-    root = Path(dataset_dir).resolve()
-    path = root / "dataset.json"
+    path = Path(dataset_dir).resolve() / "dataset.json"
     if not path.is_file():
         raise PipelineError(
             f"no prepared dataset in '{dataset_dir}': dataset.json is missing; run `python -m preprocessing run`"
         )
-    manifest: dict[str, Any] = json.loads(path.read_text())
-    found = (manifest.get("format"), manifest.get("version"))
-    if found != ("lesionless-dataset", 1):
-        raise PipelineError(f"{path} has format and version {found}; this release reads ('lesionless-dataset', 1)")
+    manifest: dict[str, Any] = read_document(path)
+    check_manifest(manifest, path)
     for key, value in (expected or {}).items():
         if manifest[key] != value:
             raise PipelineError(f"the protocol asks for {key} {value}; the dataset '{dataset_dir}' has {manifest[key]}")
-    for name, split in manifest["splits"].items():
-        for key in (key for key in (*ARRAYS, "lesion_share") if key in split):
-            if not (root / split[key]).resolve().is_relative_to(root):
-                raise PipelineError(f"{path}: array '{key}' of split '{name}' lies outside the dataset: {split[key]}")
     return manifest
 
 
@@ -75,7 +68,8 @@ class SliceDataset(Dataset):
             side takes one pixel more off where the axes start.
 
     Raises:
-        PipelineError: unknown split (the message lists the choices), or a scan whose label is not complete.
+        PipelineError: unknown split (the message lists the choices), a scan whose label is not complete, or arrays
+            that are not those that the manifest names.
     """
 
     def __init__(
@@ -88,14 +82,16 @@ class SliceDataset(Dataset):
         self.spacing = tuple(manifest["spacing_mm"][:2])
         self.erosion_mm = erosion_mm
         self.erosion_px = erosion_px
-        self.items = sorted((i for i in manifest["items"] if i["split"] == split), key=lambda item: item["rows"][0])
+        self.items = sorted((i for i in manifest["items"] if i["split"] == split), key=first_row)
         unlabelled = [item["id"] for item in self.items if not item["labelled"]]
         if unlabelled:
             raise PipelineError(
                 f"split '{split}' holds '{unlabelled[0]}', whose lesions are not all labelled: not measurable"
             )
         paths = manifest["splits"][split]
-        self.arrays = {key: np.load(Path(dataset_dir) / paths[key], mmap_mode="r") for key in ARRAYS}
+        rows = count_rows(self.items, f"split '{split}' of {dataset_dir}")
+        shape = (rows, manifest["image_size"], manifest["image_size"])
+        self.arrays = {key: open_array(Path(dataset_dir) / paths[key], shape) for key in ARRAYS}
         self.scans = [item["id"] for item in self.items for _ in range(*item["rows"])]
         self.z = [z for item in self.items for z in atlas_slices(item)]
 
@@ -131,7 +127,7 @@ def normal_slices(dataset_dir: str | Path, split: str = "train") -> Subset:
     normal = np.ones(len(dataset), bool)
     if not all(item["healthy"] for item in dataset.items):
         paths = load_manifest(dataset_dir)["splits"][split]
-        normal = np.load(Path(dataset_dir) / paths["lesion_share"]) == 0
+        normal = open_array(Path(dataset_dir) / paths.get("lesion_share", ""), (len(dataset),)) == 0
     if not normal.any():
         raise PipelineError(f"split '{split}' in {dataset_dir} has no slice without a lesion to train on")
     return Subset(dataset, np.flatnonzero(normal).tolist())

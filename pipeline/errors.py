@@ -11,6 +11,10 @@ from types import ModuleType, TracebackType
 class PipelineError(ValueError):
     """A user's mistake: the message gives the rule, the value found and the choices, in one line."""
 
+    def __str__(self) -> str:
+        """The message, in which a name of a file can neither break the line nor command the terminal."""
+        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in super().__str__())
+
 
 def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
     """Raise PipelineError, with the choices, for a value that is not among them."""

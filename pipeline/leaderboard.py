@@ -15,7 +15,7 @@ from monai.bundle import ConfigParser
 
 from pipeline.data import load_manifest
 from pipeline.errors import PipelineError
-from pipeline.files import write_csv, write_json
+from pipeline.files import unquoted, write_csv, write_json
 from pipeline.lock import locked
 from pipeline.metrics import ScoreHistogram, paired_difference
 from pipeline.preflight import check_run
@@ -131,7 +131,7 @@ def collect(runs_dir: str | Path) -> pd.DataFrame:
 
 def _read(file: Path) -> pd.DataFrame:
     columns = pd.read_csv(file, nrows=0).columns
-    text = {name: str for name in columns if name in ASKED or name.startswith("card_")}
+    text = {name: unquoted for name in columns if name in ASKED or name.startswith("card_")}
     return pd.read_csv(file, converters=text)
 
 

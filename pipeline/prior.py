@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +10,21 @@ import nibabel as nib
 import numpy as np
 import torch
 
+from pipeline.archives import inflated
 from pipeline.data import atlas_slices, load_manifest
+from pipeline.documents import check_kinds, read_document
 from pipeline.errors import PipelineError
 
 CLASSES = ("CSF", "GM", "WM", "background")
+KINDS = {
+    "classes": [str],
+    "image_size": int,
+    "space": str,
+    "z": 3 * [int],
+    "source?": str,
+    "cohort_hash?": str,
+    "sha256?": {str: str},
+}
 
 
 class ShapePrior(NamedTuple):
@@ -81,10 +91,13 @@ def _read_card(folder: Path, dataset_dir: str | Path) -> dict[str, Any]:
             f"no tissue prior in '{folder}': run `python -m preprocessing prior --dataset {dataset_dir} --out {folder}`"
             " (with --default: that of ICBM152, made without segmenting a scan), or name one: prior_dir"
         )
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    found = (card.get("format"), card.get("version"))
+    card: dict[str, Any] = read_document(path)
+    found = (card.get("format"), card.get("version")) if isinstance(card, dict) else (None, None)
     if found != ("lesionless-prior", 1):
         raise PipelineError(f"{path} has format and version {found}; this release reads ('lesionless-prior', 1)")
+    check_kinds(card, KINDS, str(path))
+    if card["z"][2] < 1:
+        raise PipelineError(f"{path}: the step of z, its third number, must be above 0")
     if tuple(card["classes"]) != CLASSES:
         raise PipelineError(f"{path} has the classes {card['classes']}; this release reads {list(CLASSES)}")
     return card
@@ -96,5 +109,12 @@ def _read_maps(folder: Path, name: str, card: dict[str, Any]) -> torch.Tensor:
     named = card.get("sha256", {}).get(name)
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != named:
         raise PipelineError(f"{path} is not the file that its prior.json names: make the prior again")
-    file: Any = nib.load(path)
-    return torch.from_numpy(file.get_fdata(dtype=np.float32)).permute(2, 3, 0, 1).contiguous()
+    try:
+        maps = nib.Nifti1Image.from_bytes(inflated(path)).get_fdata(dtype=np.float32)
+    except PipelineError:
+        raise
+    except Exception as error:  # nibabel has many kinds
+        raise PipelineError(f"{path}: no NIfTI of maps: make the prior again") from error
+    if maps.ndim != 4 or not np.isfinite(maps).all():
+        raise PipelineError(f"{path}: four maps of finite numbers are needed, got shape {maps.shape}")
+    return torch.from_numpy(maps).permute(2, 3, 0, 1).contiguous()

@@ -9,6 +9,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from pipeline.documents import check_kinds, read_document
 from pipeline.errors import PipelineError
 from pipeline.files import write_json
 from pipeline.references import references
@@ -62,7 +63,8 @@ def stages_done(output: Path, now: Values) -> list[str]:
     begun = output.is_dir() and any(path.name not in (MARKS, RECIPE) for path in output.iterdir())
     if not begun or not (output / MARKS).is_file():
         return []
-    marks = json.loads((output / MARKS).read_text(encoding="utf-8"))
+    marks = read_document(output / MARKS)
+    check_kinds(marks, {"made_of?": {}, "stages?": [str]}, str(output / MARKS))
     if "made_of" not in marks:
         raise PipelineError(
             f"'{output}' holds a run of an earlier version, which did not write down what it was made of; "
@@ -74,7 +76,7 @@ def stages_done(output: Path, now: Values) -> list[str]:
         return _train_on(output, before, now)
     if changed:
         raise PipelineError(f"'{output}' holds another run: {_differences(changed, before, now)}; {WAY_OUT}")
-    stages: list[str] = marks["stages"]
+    stages: list[str] = marks.get("stages", [])
     return stages
 
 

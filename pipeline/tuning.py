@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from ignite import distributed as idist
 from ignite.engine import Engine
 
 from pipeline.contracts import MapInferer, PlacedInferer
+from pipeline.documents import check_kinds, read_document
 from pipeline.errors import PipelineError
 from pipeline.files import write_json
 from pipeline.handlers.criteria import LabelledPrecision
@@ -119,7 +119,9 @@ class Tuning:
     def _read(self) -> dict[str, Any]:
         if not self.path.is_file():
             raise PipelineError(f"missing choices '{self.path}': run the stage calibrate first")
-        chosen: dict[str, Any] = json.loads(self.path.read_text())["chosen"]
+        content = read_document(self.path)
+        check_kinds(content, {"chosen": {}}, str(self.path))
+        chosen: dict[str, Any] = content["chosen"]
         if set(chosen) != set(self.candidates) or any(chosen[k] not in self.candidates[k] for k in chosen):
             raise PipelineError(f"'{self.path}' was chosen from other candidates: run the stage calibrate again")
         return chosen

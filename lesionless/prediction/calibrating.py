@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from pipeline.predict.calibration import KnownScan
 from pipeline.predict.model import PREPARATION, Model, read_model
 from pipeline.predict.recalibration import recalibrate
 from preprocessing.dataset.manifest import read_manifest
+from preprocessing.io.text import read_table
 
 KEYS = ("participant_id", "subject", "id")
 
@@ -69,14 +69,12 @@ def _cells(manifest: dict[str, Any], group: str | None, table: Path | None) -> d
 
 
 def _column(table: Path, group: str) -> dict[str, str]:
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t" if table.suffix == ".tsv" else ","))
-    names = list(rows[0]) if rows else []
-    check_choice("column", group, names)
+    names, rows = read_table(table)
+    check_choice("column", group.lower(), names)
     key = next((name for name in KEYS if name in names), None)
     if key is None:
         raise PipelineError(f"{table}: none of the columns {', '.join(KEYS)}; it has {', '.join(names)}")
-    return {row[key]: row[group] for row in rows}
+    return {row.values.get(key, ""): row.values.get(group.lower(), "") for row in rows}
 
 
 def _difference(model: Model, document: dict[str, Any]) -> str:

@@ -13,7 +13,8 @@ from ignite.handlers import Checkpoint, DiskSaver
 from torch import nn
 
 from pipeline.errors import PipelineError
-from pipeline.networks.weights import load_weights, save_weights
+from pipeline.files import writing
+from pipeline.networks.weights import first_line, load_weights, read_state, save_weights
 from pipeline.threads import NumberOfThreads
 
 
@@ -72,9 +73,13 @@ class ResumableCheckpoint:
         engine.add_event_handler(Events.STARTED, self._freeze)
         engine.add_event_handler(Events.STARTED, self._resume, objects)
         engine.add_event_handler(started, self._draw_anew)
-        engine.add_event_handler(completed, save)
+        engine.add_event_handler(completed, self._save, save)
         engine.add_event_handler(completed, self._remove_older, save)
         engine.add_event_handler(Events.COMPLETED, self._write_weights)
+
+    def _save(self, engine: Engine, save: Checkpoint) -> None:
+        with writing(self.folder):
+            save(engine)
 
     def _step(self, engine: Engine) -> int:
         return engine.state.epoch if self.batches is None else engine.state.iteration
@@ -92,17 +97,17 @@ class ResumableCheckpoint:
                 save_weights(network, path)
 
     def _resume(self, engine: Engine, objects: dict[str, Any]) -> None:
-        found = sorted(self.folder.glob("checkpoint_*.pt"), key=lambda path: path.stat().st_mtime)
+        found = sorted(self.folder.glob("checkpoint_*.pt"), key=_number)  # not by time: a clock may be set back
         if not found:
             return
         max_epochs = engine.state.max_epochs
         try:
-            checkpoint = torch.load(found[-1], map_location="cpu", weights_only=True)
+            checkpoint = read_state(found[-1])
             known = {name: value for name, value in objects.items() if name != "threads" or name in checkpoint}
             Checkpoint.load_objects(to_load=known, checkpoint=checkpoint)
         except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise PipelineError(f"checkpoint '{found[-1]}' is of another configuration: {reason}") from error
+            reason = f"checkpoint '{found[-1]}' is of another configuration: {first_line(error)}"
+            raise PipelineError(reason) from error
         engine.state.max_epochs = max_epochs
 
     @idist.one_rank_only()
@@ -117,6 +122,11 @@ class ResumableCheckpoint:
     @idist.one_rank_only(with_barrier=True)
     def _write_weights(self, engine: Engine) -> None:
         save_weights(self.weights, self.weights_path)
+
+
+def _number(path: Path) -> int:
+    digits = path.stem.removeprefix("checkpoint_")
+    return int(digits) if digits.isdigit() else -1
 
 
 class _Learning:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -12,11 +11,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.archives import read_arrays
 from pipeline.errors import PipelineError
+from pipeline.files import replaced
 from pipeline.metrics.bins import check_bits
 from pipeline.metrics.counts import Counts, total
 
 FORMAT, VERSION = "lesionless-score-histogram", 1
+NAMES = ("format", "version", "bits", "support", "scans", "lengths", "voxel_ml", "bins", "negatives", "positives")
 SAME_SCAN = 0.01
 State = TypeVar("State", bound="ScanCounts")
 
@@ -132,37 +134,53 @@ class ScanCounts:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a compressed `.npz` by atomic rename; it holds counts only, no pixel and no picture."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         head = {"format": np.array(FORMAT), "version": np.array(VERSION), "bits": np.array(self.bits)}
         head["support"] = np.array(self.support)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **head, **self._arrays())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replaced(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **head, **self._arrays())
         return path
 
     @classmethod
     def load(cls: type[State], path: str | os.PathLike[str]) -> State:
         """Read a file of `save`; raises FileNotFoundError, and PipelineError for another kind or version of file."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                data = dict(file)
-        except (TypeError, ValueError, EOFError, zipfile.BadZipFile):
-            data = {}
-        if str(data.get("format")) != FORMAT or int(data["version"]) != VERSION:
-            raise PipelineError(f"{path} is not a score histogram of version {VERSION} (ScoreHistogram.save)")
+        data = _read(Path(path))
         loaded = cls(int(data["bits"]), str(data["support"]))
         stops = np.cumsum(data["lengths"])[:-1]
         columns = zip(*(np.split(data[name], stops) for name in ("bins", "negatives", "positives")), strict=True)
         for scan, volume, (bins, negatives, positives) in zip(data["scans"], data["voxel_ml"], columns, strict=False):
             counts = Counts(bins, negatives, positives, loaded.bits)
-            if not counts.possible():
+            if not counts.possible() or str(scan) in loaded._counts:
                 raise PipelineError(f"{path} is damaged: scan '{scan}' has impossible counts")
             loaded.add(str(scan), counts, None if np.isnan(volume) else float(volume))
         return loaded
+
+
+def _read(path: Path) -> dict[str, NDArray]:
+    """The arrays of a file, of the kinds and lengths that `save` gives them."""
+    try:
+        data = read_arrays(path, NAMES)
+    except PipelineError as error:
+        raise PipelineError(f"{_no_histogram(path)}: {error}") from error
+    lengths, columns = data["lengths"], [data[name] for name in ("bins", "negatives", "positives")]
+    if (
+        any(data[name].shape for name in ("format", "version", "bits", "support"))
+        or (str(data["format"]), str(data["version"])) != (FORMAT, str(VERSION))
+        or data["bits"].dtype.kind not in "iu"
+    ):
+        raise PipelineError(_no_histogram(path))
+    scans = len(data["scans"]) if data["scans"].ndim == 1 and data["scans"].dtype.kind == "U" else -1
+    whole = all(array.ndim == 1 and array.dtype.kind == "i" for array in (lengths, *columns))
+    if not (whole and data["voxel_ml"].shape == (scans,) == lengths.shape and data["voxel_ml"].dtype.kind == "f"):
+        raise PipelineError(f"{path} is damaged: its arrays do not belong together")
+    if (lengths < 0).any() or not (data["voxel_ml"][~np.isnan(data["voxel_ml"])] > 0).all():
+        raise PipelineError(f"{path} is damaged: a length or a volume is negative")
+    if any(len(column) != sum(lengths.tolist()) for column in columns):
+        raise PipelineError(f"{path} is damaged: its arrays do not belong together")
+    return data
+
+
+def _no_histogram(path: Path) -> str:
+    return f"{path} is not a score histogram of version {VERSION} (ScoreHistogram.save)"
 
 
 def merge(*histograms: State) -> State:

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.documents import check_kinds, read_document
 from pipeline.errors import PipelineError
+from pipeline.files import write_text
 from pipeline.metrics import curves
 from pipeline.metrics.bins import lowest_score, snap
 from pipeline.metrics.histogram import ScoreHistogram
 
 Subjects = Mapping[str, str]
+KINDS = {"rule": str, "value": float, "source?": str, "n_subjects?": int, "support?": str, "parameters?": {str: float}}
 
 
 @dataclass(frozen=True)
@@ -275,10 +278,8 @@ def save_thresholds(path: str | os.PathLike[str], thresholds: Iterable[Threshold
         0.5
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     text = json.dumps([asdict(threshold) for threshold in thresholds], indent=2, ensure_ascii=False)
-    part.write_text(text + "\n", "utf-8")
-    os.replace(part, path)
+    write_text(path, text + "\n")
     return path
 
 
@@ -301,6 +302,9 @@ def load_thresholds(path: str | os.PathLike[str]) -> list[Threshold]:
     """
     names = [item.name for item in fields(Threshold)]
     try:
-        return [Threshold(**entry) for entry in json.loads(Path(path).read_text("utf-8"))]
-    except (TypeError, ValueError) as error:
-        raise PipelineError(f"{path} is not a list of thresholds with {', '.join(names)}") from error
+        entries = read_document(Path(path))
+        check_kinds(entries, [KINDS], str(path))
+        return [Threshold(**entry) for entry in entries]
+    except (TypeError, PipelineError) as error:
+        rule = f"{path} is not a list of thresholds with {', '.join(names)}"
+        raise PipelineError(f"{rule}: {' '.join(str(error).split())}") from error

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import PipelineError
+from pipeline.networks.weights import first_line, read_state
 
 CHOICES = (
     "set perceptual_features to `torchvision` (pip install torchvision), to the path of a VGG: an .onnx file or a .pth "
@@ -119,10 +120,10 @@ def _torchvision_state() -> dict[str, torch.Tensor]:
 
 def _read_state(path: str) -> dict[str, torch.Tensor]:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, torch.Tensor] = read_state(path)
     except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise PipelineError(f"feature network '{path}' is no state dict: {reason}; {CHOICES}") from error
+        raise PipelineError(f"feature network '{path}' is no state dict: {first_line(error)}; {CHOICES}") from error
+    return state
 
 
 def _of_state(state: Any, source: str) -> list[Layer]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from pipeline.archives import check_weights
 from pipeline.errors import PipelineError
+from pipeline.files import replaced
 
 
 def load_weights(network: nn.Module, path: str | Path) -> nn.Module:
@@ -19,18 +22,30 @@ def load_weights(network: nn.Module, path: str | Path) -> nn.Module:
     if not Path(path).is_file():
         raise PipelineError(f"missing checkpoint '{path}': run the stage train first")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(state)
+        network.load_state_dict(read_state(path))
     except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise PipelineError(f"checkpoint '{path}' does not fit this network: {reason}") from error
+        raise PipelineError(f"checkpoint '{path}' does not fit this network: {first_line(error)}") from error
     return network.eval()
+
+
+def read_state(path: str | Path) -> Any:
+    """What `torch.save` wrote: tensors and plain values on the CPU. No code of the file runs.
+
+    Raises:
+        PipelineError: see `check_weights`.
+        Exception: it is damaged, or would run code; torch raises many kinds.
+    """
+    check_weights(Path(path))
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what torch says, which goes on with advice that is not ours."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def save_weights(network: nn.Module, path: str | Path) -> None:
     """Write the state dict of `network` under a temporary name, then rename it; folders are made."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    torch.save(network.state_dict(), temporary)
-    temporary.replace(path)
+    with replaced(path) as temporary, temporary.open("wb") as stream:
+        torch.save(network.state_dict(), stream)

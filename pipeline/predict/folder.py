@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.documents import check_kinds, read_document
 from pipeline.errors import PipelineError
 
 FORMAT = {"format": "lesionless-model", "version": 1}
 MANIFEST = "model.json"
+KINDS = {"files": {str: str}, "cells": {str: str}, "title": str, "method": str, "threshold": str, "modality": str}
 
 
 def seal(out: Path, fill: Callable[[Path], dict[str, Any]]) -> Path:
@@ -52,17 +54,17 @@ def verify(folder: Path) -> tuple[dict[str, Any], str]:
     path = folder / MANIFEST
     if not path.is_file():
         raise PipelineError(f"no model in '{folder}': {MANIFEST} is missing; `lesionless pack RUN --out {folder}`")
-    content = path.read_bytes()
-    try:
-        facts = json.loads(content)
-    except ValueError as error:
-        raise PipelineError(f"{path}: truncated or not JSON; copy the model again") from error
+    facts = read_document(path)
     found = (facts.get("format"), facts.get("version")) if isinstance(facts, dict) else None
     if found != tuple(FORMAT.values()):
         raise PipelineError(f"{path} has format and version {found}; this release reads {tuple(FORMAT.values())}")
+    check_kinds(facts, KINDS, str(path))
     for name, digest in facts["files"].items():
         _check(folder, name, digest)
-    return facts, hashlib.sha256(content).hexdigest()
+    for name in (f"{name}{end}" for name in facts["cells"].values() for end in (".npz", ".json")):
+        if name not in facts["files"]:
+            raise PipelineError(f"{path}: the normals '{name}' are none of its files")
+    return facts, _sha256(path)
 
 
 def _check(folder: Path, name: str, digest: str) -> None:

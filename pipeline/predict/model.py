@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import torch
 
+from pipeline.documents import read_document
 from pipeline.errors import PipelineError, check_choice
 from pipeline.metrics import ScoreHistogram, Threshold, load_thresholds
 from pipeline.predict.folder import verify
@@ -67,7 +67,7 @@ class Model:
 
     def document(self, name: str) -> Any:
         """The content of one of its JSON files."""
-        return json.loads((self.folder / name).read_text("utf-8"))
+        return read_document(self.folder / name)
 
 
 def read_model(folder: Path) -> Model:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pipeline.documents import check_kinds, read_document
 from pipeline.errors import PipelineError
 from pipeline.files import write_json
 from pipeline.metrics import ScoreHistogram, Threshold
@@ -51,7 +51,8 @@ class Normals:
     @classmethod
     def load(cls, folder: Path, name: str) -> Normals:
         """Read what `save` wrote."""
-        content = json.loads((folder / f"{name}.json").read_text("utf-8"))
+        content = read_document(folder / f"{name}.json")
+        check_kinds(content, {"statistics": {str: [float]}, "largest_ml": {str: [float]}}, f"{folder / name}.json")
         return cls(ScoreHistogram.load(folder / f"{name}.npz"), content["statistics"], content["largest_ml"])
 
 

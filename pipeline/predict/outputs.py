@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.files import write_json
+from pipeline.files import quoted, write_bytes, write_json
 from pipeline.predict.native import NativeScores
 
 # BIDS has no suffix for anomaly maps and none for our tables; the masks and their sidecars are BIDS.
@@ -74,16 +74,9 @@ def write_images(out: Path, scan: str, space: str, native: NativeScores, mask: N
     return written
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write by atomic rename; folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as a TSV by the rules of BIDS: `n/a` for what is not known, no tab or line break in a value."""
+    """Write rows as a TSV by the rules of BIDS: `n/a` for what is not known, no tab or line break in a value,
+    and none that a spreadsheet would compute."""
     lines = ["\t".join(columns), *("\t".join(_cell(row.get(column)) for column in columns) for row in rows)]
     write_bytes(path, ("\n".join(lines) + "\n").encode())
 
@@ -110,4 +103,4 @@ def _cell(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:.6g}"
-    return " ".join(str(value).split()) if isinstance(value, str) else json.dumps(value)
+    return str(quoted(" ".join(value.split()))) if isinstance(value, str) else json.dumps(value)

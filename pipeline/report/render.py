@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from pipeline.files import write_text
 from pipeline.pages import render
 from pipeline.recipe import commands
 from pipeline.report.embed import Picture, photo, plot
@@ -48,10 +48,8 @@ def page(
     root = Path(runs)
     content = _content(root, None if dataset is None else Path(dataset), command, mixed)
     html = render(__package__, "page", ["basics", "stops", "tables", "page", "viewer"], **content)
-    target, temporary = root / "report.html", root / f".report.html.{os.getpid()}.part"
-    temporary.write_text(html, encoding="utf-8")
-    os.replace(temporary, target)
-    return target
+    write_text(root / "report.html", html)
+    return root / "report.html"
 
 
 def _content(root: Path, dataset: Path | None, command: str | None, mixed: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import PipelineError
+from pipeline.files import unquoted
 from pipeline.metrics.thresholds import load_thresholds
 
 CARD = "card_"
@@ -59,7 +60,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     """
     try:
         names = pd.read_csv(path, nrows=0).columns
-        text = {name: str for name in names if name in TEXT or name.startswith(CARD)}
+        text = {name: unquoted for name in names if name in TEXT or name.startswith(CARD)}
         frame = pd.read_csv(path, converters={**text, **dict.fromkeys(FLAGS, _flag)})
     except ValueError as error:
         raise PipelineError(f"{path} is not a table of results: {error}") from error

@@ -8,6 +8,7 @@ from typing import Any
 
 from preprocessing.cohort.scan_request import FOLDER, ScanRequest, status_file
 from preprocessing.io.files import read_json, sha256_file, write_bytes, write_json
+from preprocessing.io.text import quoted
 from preprocessing.scan import Scan
 
 Record = dict[str, Any]
@@ -60,7 +61,7 @@ def write(request: ScanRequest, record: Record) -> None:
 def write_failures(out: Path, records: Iterable[Record]) -> list[Record]:
     """Write `failures.tsv` (id, reason); the failed records."""
     failed = sorted((record for record in records if record["state"] == "failed"), key=lambda record: record["id"])
-    lines = ["id\treason", *("\t".join((record["id"], " ".join(record["reason"].split()))) for record in failed)]
+    lines = ["id\treason", *("\t".join((record["id"], quoted(record["reason"]))) for record in failed)]
     write_bytes(out / "failures.tsv", ("\n".join(lines) + "\n").encode())
     return failed
 

@@ -16,6 +16,7 @@ from preprocessing.datasets import adapter, choose, find_all
 from preprocessing.datasets._files import absolute, walk
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.files import write_bytes
+from preprocessing.io.text import quoted
 from preprocessing.scan import Scan
 
 _ALWAYS = ("*/.*", "*/README*", "*/LICENSE*", "*/License*", "*.md", "*.pdf")
@@ -97,7 +98,7 @@ def summary(findings: Sequence[Finding]) -> list[str]:
 
 def write_findings(path: Path, findings: Sequence[Finding]) -> None:
     """Write all findings as a TSV (dataset, what, where)."""
-    rows = [(finding.dataset, finding.what, " ".join(finding.where.split())) for finding in findings]
+    rows = [(finding.dataset, finding.what, quoted(finding.where)) for finding in findings]
     write_bytes(path, "".join("\t".join(row) + "\n" for row in [("dataset", "what", "where"), *rows]).encode())
 
 

@@ -225,10 +225,12 @@ def _participants(table: Path) -> tuple[dict[str, bool], dict[str, str]]:
     column = next((name for name in _HEALTHY if name in columns), None)
     if column is None:
         raise PreprocessingError(f"{table}: no column that says who is healthy; one of {', '.join(_HEALTHY)}")
-    said = {}
+    said: dict[str, str] = {}
     for row in rows:
-        name = row.values.get("participant_id", "")
-        said[name if name.startswith("sub-") else f"sub-{name}"] = row.values.get(column, "").lower()
+        name, value = row.values.get("participant_id", ""), row.values.get(column, "").lower()
+        subject = name if name.startswith("sub-") else f"sub-{name}"
+        if (other := said.setdefault(subject, value)) != value:
+            raise PreprocessingError(f"{table}, line {row.line}: {subject} is {value!r} here, {other!r} before")
     known = {subject: value for subject, value in said.items() if value not in _UNKNOWN}
     return {subject: _means(value, _HEALTHY[column]) for subject, value in known.items()}, said
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.files import write_bytes
-from preprocessing.io.text import Row, read_table
-from preprocessing.scan import Scan, bids_id
+from preprocessing.io.text import FORMULA, Row, read_table
+from preprocessing.scan import SUFFIXES, Scan, bids_id
 
 OTHER = ("*",)  # the table alone says what is there
 NAME = "scans.csv"
@@ -66,7 +66,8 @@ def write_table(scans: Sequence[Scan], path: Path, root: Path) -> None:
         row: dict[str, Any] = {key: "" if value is None else value for key, value in asdict(scan).items()}
         for key in _PATHS:
             if row[key] != "":
-                row[key] = _relative(row[key], root).as_posix()
+                place = _relative(row[key], root).as_posix()
+                row[key] = f"./{place}" if place.startswith(FORMULA) else place
         writer.writerow(row)
     write_bytes(path, stream.getvalue().encode())
 
@@ -93,11 +94,18 @@ def _scan(where: str, folder: Path, row: dict[str, str], archives: Sequence[Path
         values[key] = _located(folder / values[key], folder, archives)
     name = values["id"] if values["id"].startswith("sub-") else bids_id(values["id"])
     labelled = values["healthy"] or "lesion" in values
-    defaults: dict[str, Any] = {"subject": name.split("_")[0], "modality": "FLAIR", "labelled": labelled}
+    defaults: dict[str, Any] = {"subject": name.split("_")[0], "labelled": labelled}
+    values["modality"] = _known(values.get("modality", "FLAIR"))
     try:
         return Scan(**(defaults | values | {"id": name}))
     except PreprocessingError as error:
         raise PreprocessingError(f"{where}: {error}") from error
+
+
+def _known(modality: str) -> str:
+    """A modality however it is written: `flair`, `T1w`."""
+    names = {name.lower(): key for key, suffix in SUFFIXES.items() for name in (key, suffix)}
+    return names.get(modality.lower(), modality)
 
 
 def _flag(where: str, key: str, text: str) -> bool:

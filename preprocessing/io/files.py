@@ -21,7 +21,7 @@ import numpy as np
 from preprocessing.errors import OutputError, PreprocessingError
 
 TEMPORARY = ".tmp-"
-UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS)
+UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS, errno.EFBIG)
 
 
 @contextmanager

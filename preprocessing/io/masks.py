@@ -15,7 +15,8 @@ OVERSHOOT = 0.25  # a spline or a windowed sinc makes -0.1 to 1.1 of 0 and 1
 
 def is_whole(values: np.ndarray) -> bool:
     """Whether all values are whole numbers, within 0.001."""
-    return bool((np.abs(values - np.rint(values)) <= WHOLE).all())
+    with np.errstate(invalid="ignore"):  # infinity is no whole number
+        return bool((np.abs(values - np.rint(values)) <= WHOLE).all())
 
 
 def read_mask(values: np.ndarray, path: Path, probability: float = INSIDE) -> np.ndarray:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from preprocessing.errors import PreprocessingError
 
+FORMULA = ("=", "+", "-", "@")  # how a cell begins that a spreadsheet computes
 SEPARATORS = (",", ";", "\t")
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -74,6 +75,16 @@ def read_table(path: Path) -> tuple[list[str], list[Row]]:
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise PreprocessingError(f"{path}: the column {twice[0]!r} is there {named.count(twice[0])} times")
     return named, [_row(path, columns, line, cells) for line, cells in filled[1:]]
+
+
+def quoted(text: str) -> str:
+    """Text as one cell of a table that no spreadsheet takes for a formula: `'` before its first sign.
+
+    >>> quoted("=1+1"), quoted("sub-1 of two")
+    ("'=1+1", 'sub-1 of two')
+    """
+    text = " ".join(text.split())
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _row(path: Path, columns: list[str], line: int, cells: list[str]) -> Row:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.files import write_bytes
 from pipeline.pages import render
-from pipeline.predict.outputs import USE, write_bytes
+from pipeline.predict.outputs import USE
 
 PAGE = "index.html"
 # Key of a line: heading.

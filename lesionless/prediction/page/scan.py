@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from lesionless.prediction.page.levels import levels
 from lesionless.prediction.page.volumes import around, grey, volume
+from pipeline.files import write_bytes
 from pipeline.pages import packed, render
 from pipeline.predict.model import CARD, Model
-from pipeline.predict.outputs import write_bytes
 from pipeline.predict.prediction import Prediction
 from preprocessing.qc.viewer import niivue
 
