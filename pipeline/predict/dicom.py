@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PipelineError
-from pipeline.predict.outputs import USE, write_bytes
+from pipeline.files import write_bytes
+from pipeline.predict.outputs import USE
 
 if TYPE_CHECKING:
     from pydicom import Dataset
