@@ -26,6 +26,7 @@ def origin(
     """What the summary says of scan, preparation and model. trouble: with the label, if there was any."""
     return {
         "modality": job.source.scan.contrast,
+        "flair_like": job.source.scan.flair_like,
         "modality_assumed": job.source.assumed,
         "label_refused": trouble,
         "checks": prepared["checks"],

@@ -46,10 +46,13 @@ def decide(scan: ScoreHistogram, normals: ScoreHistogram, patients: ScoreHistogr
         rule: a conformal threshold, which knows α and mL.
     """
     alpha, ml = rule.parameters["alpha"], rule.parameters["ml"]
-    (edge,) = _edges(scan, ml)
-    healthy = _edges(normals, ml)
+    (edge,) = edges(scan, ml)
+    return judge(edge, edges(normals, ml), [] if patients is None else edges(patients, ml), alpha)
+
+
+def judge(edge: float, healthy: Sequence[float], sick: Sequence[float], alpha: float) -> Verdict:
+    """The same from t of the scan, t_i of the healthy subjects and u_i of the patients, see `decide`."""
     p_healthy = (1 + sum(value >= edge for value in healthy)) / (1 + len(healthy))
-    sick = _edges(patients, ml) if patients is not None else []
     p_patient = (1 + sum(value <= edge for value in sick)) / (1 + len(sick)) if sick else None
     if p_healthy <= alpha * (1 + 1e-12):
         return Verdict(ABNORMAL, f"at most {alpha:g} of healthy subjects are called abnormal", p_healthy, p_patient)
@@ -64,8 +67,8 @@ def conformal_rule(thresholds: Sequence[Threshold]) -> Threshold | None:
     return next((rule for rule in thresholds if {"alpha", "ml"} <= rule.parameters.keys()), None)
 
 
-def _edges(histogram: ScoreHistogram, ml: float) -> list[float]:
-    """Of each subject the smallest threshold that leaves at most `ml` mL in every scan."""
+def edges(histogram: ScoreHistogram, ml: float) -> list[float]:
+    """t of `decide` of each subject: the smallest threshold that leaves at most `ml` mL in every scan."""
     highest: dict[str, float] = {}
     for scan in histogram.scans:
         voxel = histogram.voxel_ml(scan) or np.nan
