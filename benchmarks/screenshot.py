@@ -1,4 +1,4 @@
-"""A picture of a page: `python benchmarks/screenshot.py runs/demo/prediction/sub-lesion01.html docs/images/predict.png`.
+"""A picture of a page: `python benchmarks/screenshot.py runs/demo/prediction/sub-lesion01.html predict.png`.
 
 Needs Chromium. What follows `#` in the address is the state of the page: `#lesion=1` goes to the largest lesion. The
 picture has 256 colours, so that a repository can hold it.
