@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 SETTINGS := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test check fuzz bench clean
+.PHONY: demo test check fuzz bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/lesionless demo --out runs/demo
@@ -25,6 +25,10 @@ check: $(VENV)/.check
 fuzz: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python tests/hostile/fuzz.py
 
+# The site in build/site, which opens from disk. RUNS: results that give it pictures; default runs/demo, where there is one.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/metrics.py
 
@@ -38,6 +42,6 @@ $(VENV)/.demo: $(VENV)/bin/python $(SETTINGS)
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.test $(VENV)/.check $(VENV)/.bench: $(VENV)/.%: $(VENV)/bin/python $(SETTINGS)
+$(VENV)/.test $(VENV)/.check $(VENV)/.bench $(VENV)/.docs: $(VENV)/.%: $(VENV)/bin/python $(SETTINGS)
 	$(PIP) --editable '.[$*]'
 	touch $@

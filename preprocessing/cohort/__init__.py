@@ -1,0 +1,1 @@
+"""One scan, one idempotent task; many scans, one ledger."""

@@ -1,0 +1,1 @@
+"""The prepared dataset: manifest, splits, arrays of slices, BIDS derivatives."""

@@ -1,0 +1,1 @@
+"""Grey values: normalisation, bias field, histograms, Hounsfield units."""

@@ -1,0 +1,1 @@
+"""Tissue maps of an atlas as the prior of SPA."""

@@ -1,0 +1,1 @@
+"""Affines, grids, the atlas, registration and resampling."""
