@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from nibabel.orientations import inv_ornt_aff, io_orientation
 
 from lesionless.prediction.order import Job
 from lesionless.prediction.preparation import Preparation
@@ -42,9 +43,17 @@ def raw_scan(job: Job, preparation: Preparation) -> tuple[np.ndarray, Grid, np.n
 def _check_own_space(job: Job, preparation: Preparation, grid: Grid) -> None:
     """A map of a scan that was moved to the atlas is no map on the scan; who wants it prepares a data set knowingly."""
     atlas = load_grid(Path(preparation.config["atlas"]["brain"]))
-    if grid.shape == atlas.array.shape and np.allclose(grid.affine, atlas.affine, atol=1e-3):
+    here, there = _in_ras(grid.shape, grid.affine), _in_ras(atlas.array.shape, atlas.affine)
+    if here[0] == there[0] and np.allclose(here[1], there[1], atol=1e-3):
         space = preparation.config["atlas"]["space"]
         raise PreprocessingError(
             f"{job.source.scan.image}: already on the grid of the atlas {space}; give the scan as it was taken, "
             "or prepare it by `python -m preprocessing run` and give the prepared data set"
         )
+
+
+def _in_ras(shape: tuple[int, ...], affine: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
+    """Shape and affine of the same voxels, with the axes in the order and direction that are nearest to RAS."""
+    order = io_orientation(affine)
+    sides = {int(axis): size for (axis, _), size in zip(order, shape, strict=True)}
+    return tuple(sides[axis] for axis in range(3)), affine @ inv_ornt_aff(order, shape)

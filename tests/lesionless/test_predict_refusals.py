@@ -52,8 +52,11 @@ def test_no_brain_or_a_part_of_a_head(
     assert not list((tmp_path / "out").glob("sub-*/**/*.nii.gz"))
 
 
-def test_a_file_on_the_grid_of_the_atlas_is_no_scan(packed: Packed, head: HeadWriter, tmp_path: Path) -> None:
-    text = predict(head("sub-x").image, "--model", packed.model, "--out", tmp_path / "out", code=1)
+@pytest.mark.parametrize("codes", ["RAS", "PSL"])
+def test_a_file_on_the_grid_of_the_atlas_is_no_scan(
+    packed: Packed, head: HeadWriter, tmp_path: Path, codes: str
+) -> None:
+    text = predict(head("sub-x", codes=codes).image, "--model", packed.model, "--out", tmp_path / "out", code=1)
     assert "sub-x.nii.gz: already on the grid of the atlas SRI24; give the scan as it was taken" in text
 
 
