@@ -25,9 +25,13 @@ def examine(
     methods: Annotated[str, typer.Option(help="Of the shifts, separated by commas; default: all.")] = "",
     shifts: Annotated[bool, typer.Option(help="Score all test scans again, blurred and with other contrasts.")] = True,
 ) -> None:
-    """Tables by lesion size and brightness, of false positives, and of images that have changed."""
+    """Tables by lesion size and brightness, of false positives, and of images that have changed.
+
+    Of runs with the preset `follow_scores` also the curve over training, and what its stopping rule lost.
+    """
     from pipeline.examine import by_lesion, false_volumes, under_shift
     from pipeline.files import write_csv
+    from pipeline.report import stopping_rule, training_curves, training_scores
 
     tables = {"by_lesion.csv": by_lesion(runs), "false_volume.csv": false_volumes(runs)}
     if shifts:
@@ -35,6 +39,12 @@ def examine(
     for name, table in tables.items():
         write_csv(runs / name, table)
         print_table(wide(table, *WIDE[name]), str(runs / name))
+    scores = training_scores(runs)
+    if len(scores):
+        stops = stopping_rule(scores)
+        write_csv(runs / "stopping.csv", stops)
+        print_table(stops.round(3), str(runs / "stopping.csv"))
+        training_curves(scores).savefig(runs / "training.png", dpi=150)
 
 
 def wide(table: pd.DataFrame, rows: list[str], columns: list[str], figure: str) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from pipeline.report.results import load_results, load_scans, protocols, thresho
 from pipeline.report.sweep import sweep
 from pipeline.report.tables import hardest, per_threshold, table
 from pipeline.report.tissues import tissues
+from pipeline.report.training import stopping_rule, training_curves, training_scores
 
 __all__ = [
     "cohort",
@@ -25,8 +26,11 @@ __all__ = [
     "protocols",
     "ranking",
     "slices",
+    "stopping_rule",
     "sweep",
     "table",
     "thresholds",
     "tissues",
+    "training_curves",
+    "training_scores",
 ]

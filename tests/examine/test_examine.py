@@ -16,6 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.examine import by_lesion, false_volumes, under_shift
 from pipeline.examine.shifts import SHIFTS, TABLE
 from pipeline.leaderboard import run_leaderboard
+from pipeline.report import training_curves, training_scores
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +117,20 @@ def test_what_is_missing_is_named(runs: Path, tmp_path: Path) -> None:
     shutil.rmtree(copy / "reference")
     with pytest.raises(PipelineError, match="the stage evaluate writes it; evaluate the method again"):
         by_lesion(copy)
+
+
+def test_the_stopping_rule_is_drawn_and_told(runs: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "runs"
+    shutil.copytree(runs, copy)
+    scores = pd.DataFrame({"epoch": [1, 2, 3], "validation": [0.5, 0.7, 0.6], "held_out": [0.1, 0.3, 0.4]})
+    scores.to_csv(copy / "intensity" / "seed-0" / "scores.csv", index=False)
+    shown = CliRunner().invoke(app, ["examine", str(copy), "--no-shifts"])
+    assert shown.exit_code == 0, shown.output
+    stops = pd.read_csv(copy / "stopping.csv").iloc[0]
+    assert (stops["rule_epoch"], stops["best_epoch"]) == (3, 2) and stops["lost"] == pytest.approx(0.1)
+    assert stops["at_last"] == 0.6 and (copy / "training.png").stat().st_size > 5000
+    panel = training_curves(training_scores(copy)).axes[0]
+    lines = {str(line.get_label()): line.get_xydata().tolist() for line in panel.lines}
+    assert lines["patients, validation"] == [[1, 0.5], [2, 0.7], [3, 0.6]]
+    assert [3.0, 0.6] in [line.get_xydata()[0].tolist() for line in panel.lines if len(line.get_xdata()) == 1]
+    assert training_scores(runs).empty and not (runs / "training.png").exists()
