@@ -39,8 +39,13 @@ def protocol_card(
         "min_lesion_share": manifest.get("min_lesion_share", 0.0),
         "postprocessing": ", ".join(map(str, postprocessing)) or "none",
         "preset": preset,
-        "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES),
+        "versions": release(),
     }
+
+
+def release() -> str:
+    """Versions of the packages that decide the numbers: rows of two releases do not stand in one table."""
+    return " ".join(f"{name} {version(name)}" for name in PACKAGES)
 
 
 def _support(erosion_mm: float, erosion_px: int | None) -> str:

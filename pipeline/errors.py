@@ -47,6 +47,18 @@ def is_monai(main: ModuleType) -> bool:
     return str(getattr(main, "__package__", "")).startswith("monai")
 
 
+def root_of(error: BaseException) -> BaseException:
+    """The error that others were raised from; MONAI wraps one around every object that it makes."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def in_a_line(error: BaseException) -> str:
+    """The kind of an error and what it says, without line breaks."""
+    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'it says nothing'}"
+
+
 def report_in_one_line(main: ModuleType) -> None:
     """Show a PipelineError without traceback when `main` is the command `python -m monai.bundle`; exit status 1."""
     if not is_monai(main):

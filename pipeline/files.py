@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -91,6 +92,32 @@ def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
+        return False
+    return True
+
+
+def check_whole(path: Path) -> None:
+    """Refuse a table that a killed process or a full disk cut off.
+
+    Raises:
+        PipelineError: it has no row, its last line does not end, or a row has other cells than the header.
+    """
+    text = path.read_text(encoding="utf-8")
+    header, *rows = list(csv.reader(text.splitlines())) or [[]]
+    bad = next(
+        (f"row {n} has {len(row)} of {len(header)} cells" for n, row in enumerate(rows, 1) if len(row) != len(header)),
+        "",
+    )
+    reason = bad or ("" if rows else "it has no row") or ("" if text.endswith("\n") else "its last line does not end")
+    if reason:
+        raise PipelineError(f"'{path}' is half-written: {reason}; the same `lesionless run` again writes it anew")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a table is there and `check_whole` accepts it."""
+    try:
+        check_whole(path)
+    except (OSError, PipelineError):
         return False
     return True
 

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import time
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from monai.bundle import ConfigParser
 
-from pipeline.data import load_manifest
+from pipeline import ledger
 from pipeline.errors import PipelineError
-from pipeline.files import unquoted, write_csv, write_json
+from pipeline.files import check_whole, unquoted, write_csv
+from pipeline.jobs import plan, work
 from pipeline.lock import locked
 from pipeline.metrics import ScoreHistogram, paired_difference
-from pipeline.preflight import check_run
-from pipeline.run_state import RECIPE, made_of, stages_done, write_stages
-from pipeline.workflow import MethodWorkflow
 
 ASKED = ("method_file", "presets", "overrides")
-STAGES = ("train", "calibrate", "evaluate")
 FIGURES = {"auprc": ("ap", "best_floor"), "scan_ap": ("scan_ap", "best_floor_of_scans")}  # compared with the floors
-
-log = logging.getLogger(__name__)
 
 
 def run_leaderboard(
@@ -55,60 +45,12 @@ def run_leaderboard(
         PipelineError: any of the runs is refused: its configuration, its data, or another run in its folder; another
             process is at work in `runs_dir`.
     """
-    runs = [
-        {"method": method, "presets": presets, "dataset_dir": str(dataset_dir), **override}
-        | {"runs_dir": str(runs_dir), "seed": seed}
-        for method, seed in product(methods, seeds)
-    ]
-    for run in runs:
-        _check(run)
+    jobs = plan(methods, dataset_dir, runs_dir, seeds, presets, **override)
     with locked(Path(runs_dir)):
-        for run in runs:
-            _run(run)
+        for job in jobs:
+            if ledger.why(ledger.read(job.folder), job.digest, job.folder) is not None:
+                work(job)
     return collect(runs_dir)
-
-
-def _check(run: dict[str, Any]) -> None:
-    """Raise what a run will be refused for, before the first one begins."""
-    parser = MethodWorkflow(**run).parser
-    missing = [stage for stage in STAGES if stage not in stages_done(_output(parser), _made_of(parser))]
-    check_run(parser, missing)
-
-
-def _run(run: dict[str, Any]) -> None:
-    parser = MethodWorkflow(**run).parser
-    output, now = _output(parser), _made_of(parser)
-    done = stages_done(output, now)
-    for stage in STAGES:
-        if stage in done:
-            continue
-        workflow = MethodWorkflow(**run, stage=stage)
-        workflow.initialize()
-        output.mkdir(parents=True, exist_ok=True)
-        write_stages(output, now, done)
-        write_json(output / RECIPE, recipe(workflow.parser))
-        began = time.monotonic()
-        workflow.run()
-        log.info("%s, seed %d: %s took %.1f s", run["method"], run["seed"], stage, time.monotonic() - began)
-        done = [*done, stage]
-        write_stages(output, now, done)
-
-
-def _output(parser: ConfigParser) -> Path:
-    return Path(parser.get_parsed_content("output_dir"))
-
-
-def _made_of(parser: ConfigParser) -> dict[str, Any]:
-    return made_of(parser, load_manifest(str(parser["dataset_dir"]))["hash"])
-
-
-def recipe(parser: ConfigParser) -> dict[str, Any]:
-    """What made a run: its configuration as resolved, and the data set; `lesionless pack` reads it."""
-    config: Any = parser.config
-    resolved = {name: value for name, value in config.items() if name != "_meta_"}
-    dataset = Path(config["dataset_dir"])
-    found = {"dataset_dir": str(dataset.absolute()), "dataset_hash": load_manifest(dataset)["hash"]}
-    return {**found, "config": json.loads(json.dumps(resolved, default=str))}
 
 
 def collect(runs_dir: str | Path) -> pd.DataFrame:
@@ -130,6 +72,7 @@ def collect(runs_dir: str | Path) -> pd.DataFrame:
 
 
 def _read(file: Path) -> pd.DataFrame:
+    check_whole(file)
     columns = pd.read_csv(file, nrows=0).columns
     text = {name: unquoted for name in columns if name in ASKED or name.startswith("card_")}
     return pd.read_csv(file, converters=text)

@@ -39,3 +39,15 @@ def locked(folder: Path) -> Iterator[None]:
         stream.write(f"process {os.getpid()} on {platform.node()}")
         stream.flush()
         yield
+
+
+def held(folder: Path) -> bool:
+    """Whether a process holds a folder now."""
+    if not (folder / LOCK).is_file():
+        return False
+    with (folder / LOCK).open("r", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

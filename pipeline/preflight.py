@@ -10,7 +10,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from pipeline.data import SliceDataset
-from pipeline.errors import PipelineError, unwrapped
+from pipeline.errors import PipelineError, in_a_line, root_of, unwrapped
 from pipeline.references import references, strings
 
 TRAINED = "trained_network"
@@ -67,11 +67,8 @@ def _make_one(parser: ConfigParser, key: str) -> None:
         with unwrapped():
             parser.get_parsed_content(key)
     except RuntimeError as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        what = " ".join(str(cause).split()) or type(cause).__name__
-        raise PipelineError(f"{parser['method']}: '{key}' cannot be made: {type(cause).__name__}: {what}") from error
+        what = in_a_line(root_of(error))
+        raise PipelineError(f"{parser['method']}: '{key}' cannot be made: {what}") from error
 
 
 def _needs_training(parser: ConfigParser, key: str) -> bool:

@@ -90,6 +90,7 @@ def test_another_dataset_is_refused(tiny_dataset: Path, tmp_path: Path) -> None:
 def test_a_run_of_before_says_that_only_its_results_can_be_read(tiny_dataset: Path, tmp_path: Path) -> None:
     run_leaderboard(["intensity"], tiny_dataset, tmp_path)
     (tmp_path / "intensity/seed-0" / MARKS).write_text(json.dumps({"key": "0123", "stages": ["train"]}))
+    shutil.rmtree(tmp_path / "ledger")
     refused(
         "holds a run of an earlier version, .*`lesionless report` still reads", ["intensity"], tiny_dataset, tmp_path
     )

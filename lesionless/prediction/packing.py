@@ -10,10 +10,10 @@ import pandas as pd
 
 from lesionless.prediction.preparation import known_scans, of_dataset
 from pipeline.errors import PipelineError
-from pipeline.leaderboard import RECIPE
 from pipeline.predict.folder import MANIFEST
 from pipeline.predict.model import Model
 from pipeline.predict.pack import Source, pack
+from pipeline.run_state import RECIPE
 from preprocessing.dataset.manifest import read_manifest
 from preprocessing.io.files import read_json
 
