@@ -38,21 +38,24 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
         raise PipelineError(f"{path}: no archive with the arrays {', '.join(names)}, or a damaged one") from error
 
 
-def inflated(path: Path) -> bytes:
+def inflated(path: Path, most: int) -> bytes:
     """What comes out of a `.gz` file.
 
+    Args:
+        most: bytes that may come out.
+
     Raises:
-        PipelineError: it is damaged, or would fill the memory.
+        PipelineError: it is damaged, or more comes out.
         OSError: the file cannot be read.
     """
-    most = RATIO * path.stat().st_size + SLACK
     stream = zlib.decompressobj(wbits=31)
     try:
         content = stream.decompress(path.read_bytes(), most)
     except zlib.error as error:
         raise PipelineError(f"{path}: damaged") from error
+    if stream.unconsumed_tail:
+        raise PipelineError(f"{path}: more than {most} bytes would come out of it; it is not read")
     if not stream.eof:
-        _check_size(path, most + bool(stream.unconsumed_tail))
         raise PipelineError(f"{path}: truncated")
     return content
 

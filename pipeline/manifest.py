@@ -13,6 +13,7 @@ from pipeline.documents import check_kinds
 from pipeline.errors import PipelineError
 
 FORMAT = ("lesionless-dataset", 1)
+LARGEST = 4096  # pixels, the side of a slice
 _SPLIT = {"image": str, "brain": str, "lesion": str, "lesion_share?": str}
 _STATE = {"split": str, "healthy": bool, "labelled": bool}
 _ITEM = {"id": str, "subject": str, **_STATE, "rows?": [int, int], "z?": 3 * [int]}
@@ -34,8 +35,8 @@ def check_manifest(manifest: Any, path: Path) -> None:
     if found != FORMAT:
         raise PipelineError(f"{path} has format and version {found}; this release reads {FORMAT}")
     check_kinds(manifest, _KINDS, str(path))
-    if manifest["image_size"] < 1 or min(manifest["spacing_mm"]) <= 0:
-        raise PipelineError(f"{path}: image_size and spacing_mm must be above 0")
+    if not 1 <= manifest["image_size"] <= LARGEST or min(manifest["spacing_mm"]) <= 0:
+        raise PipelineError(f"{path}: image_size and spacing_mm must be above 0, image_size at most {LARGEST}")
     steps = [part["z"][2] for part in (manifest, *manifest["items"]) if "z" in part]
     if any(step < 1 for step in steps):
         raise PipelineError(f"{path}: the step of z, its third number, must be above 0")

@@ -16,6 +16,8 @@ from pipeline.documents import check_kinds, read_document
 from pipeline.errors import PipelineError
 
 CLASSES = ("CSF", "GM", "WM", "background")
+MOST = 1000  # slices
+HEADER = 1 << 20  # bytes
 KINDS = {
     "classes": [str],
     "image_size": int,
@@ -96,8 +98,8 @@ def _read_card(folder: Path, dataset_dir: str | Path) -> dict[str, Any]:
     if found != ("lesionless-prior", 1):
         raise PipelineError(f"{path} has format and version {found}; this release reads ('lesionless-prior', 1)")
     check_kinds(card, KINDS, str(path))
-    if card["z"][2] < 1:
-        raise PipelineError(f"{path}: the step of z, its third number, must be above 0")
+    if card["z"][2] < 1 or len(range(*card["z"])) > MOST:
+        raise PipelineError(f"{path}: z {card['z']} is start, stop and step, above 0, of at most {MOST} slices")
     if tuple(card["classes"]) != CLASSES:
         raise PipelineError(f"{path} has the classes {card['classes']}; this release reads {list(CLASSES)}")
     return card
@@ -110,7 +112,7 @@ def _read_maps(folder: Path, name: str, card: dict[str, Any]) -> torch.Tensor:
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != named:
         raise PipelineError(f"{path} is not the file that its prior.json names: make the prior again")
     try:
-        maps = nib.Nifti1Image.from_bytes(inflated(path)).get_fdata(dtype=np.float32)
+        maps = nib.Nifti1Image.from_bytes(inflated(path, _bytes(card))).get_fdata(dtype=np.float32)
     except PipelineError:
         raise
     except Exception as error:  # nibabel has many kinds
@@ -118,3 +120,8 @@ def _read_maps(folder: Path, name: str, card: dict[str, Any]) -> torch.Tensor:
     if maps.ndim != 4 or not np.isfinite(maps).all():
         raise PipelineError(f"{path}: four maps of finite numbers are needed, got shape {maps.shape}")
     return torch.from_numpy(maps).permute(2, 3, 0, 1).contiguous()
+
+
+def _bytes(card: dict[str, Any]) -> int:
+    """The most that a file of maps holds: numbers of 8 bytes, and its header."""
+    return 8 * len(CLASSES) * card["image_size"] ** 2 * (len(range(*card["z"])) + 2) + HEADER

@@ -144,7 +144,10 @@ class ScanCounts:
     def load(cls: type[State], path: str | os.PathLike[str]) -> State:
         """Read a file of `save`; raises FileNotFoundError, and PipelineError for another kind or version of file."""
         data = _read(Path(path))
-        loaded = cls(int(data["bits"]), str(data["support"]))
+        try:
+            loaded = cls(int(data["bits"]), str(data["support"]))
+        except PipelineError as error:
+            raise PipelineError(f"{_no_histogram(Path(path))}: {error}") from error
         stops = np.cumsum(data["lengths"])[:-1]
         columns = zip(*(np.split(data[name], stops) for name in ("bins", "negatives", "positives")), strict=True)
         for scan, volume, (bins, negatives, positives) in zip(data["scans"], data["voxel_ml"], columns, strict=False):

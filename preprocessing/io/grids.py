@@ -66,14 +66,16 @@ def unit_hint(header: nib.Nifti1Header) -> str:
 
 def affine_conflict(header: nib.Nifti1Header, shape: tuple[int, ...]) -> float:
     """Largest distance in mm between the corners by sform and the same by qform; 0 where one of them is not set."""
-    sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
+    with np.errstate(all="ignore"):  # what is not finite makes the distance so
+        sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
     return 0.0 if sform is None or qform is None else corner_distance(sform, qform, shape)
 
 
 def corner_distance(one: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> float:
     """Largest distance in mm between the corners of a grid of `shape` under two affines."""
     corners = np.array([(*corner, 1) for corner in itertools.product(*((0, n - 1) for n in (*shape, 1, 1)[:3]))])
-    return float(np.linalg.norm((corners @ (one - other).T)[:, :3], axis=1).max())
+    with np.errstate(all="ignore"):
+        return float(np.linalg.norm((corners @ (one - other).T)[:, :3], axis=1).max())
 
 
 def skew_degrees(affine: np.ndarray) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
+from nibabel.spatialimages import HeaderDataError
 
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.grids import affine_conflict, on_grid, skew_degrees, unit_hint
@@ -102,9 +103,13 @@ class LoadScand(Transform):
         return file
 
     def _check_affine(self, path: Path, file: NiftiFile) -> None:
-        conflict = affine_conflict(file.header, file.array.shape)
-        if conflict > self.affine_conflict_mm:
-            sform, qform = (code(coded=True) for code in (file.header.get_sform, file.header.get_qform))
+        try:
+            conflict = affine_conflict(file.header, file.array.shape)
+        except (ValueError, HeaderDataError) as error:
+            raise PreprocessingError(f"{path}: its qform is damaged ({error}); set qform_code to 0") from error
+        if not conflict <= self.affine_conflict_mm:  # nor is it, where one of them is not finite
+            with np.errstate(all="ignore"):
+                sform, qform = (code(coded=True) for code in (file.header.get_sform, file.header.get_qform))
             raise PreprocessingError(
                 f"{path}: sform {_text(sform)} and qform {_text(qform)} place its corners {conflict:.1f} mm apart, "
                 f"at most {self.affine_conflict_mm:g} mm; set the code of the wrong one to 0"

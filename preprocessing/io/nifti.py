@@ -16,6 +16,7 @@ from preprocessing.io.grids import unit_hint
 from preprocessing.io.gzip_files import trailing_bytes
 from preprocessing.io.nifti_header import NAMES, check_bytes, check_header, format_of, kind_of, not_a_file
 
+CODES = 5  # the last kind of coordinates
 _OTHER_NUMBERS = {
     "c": "; it is complex, give its magnitude",
     "V": "; it is in colour, give one grey value a voxel",
@@ -80,7 +81,7 @@ def open_nifti(path: Path, axes: Sequence[int] = (3,)) -> NiftiFile:
     if stored.ndim not in axes or stored.dtype.kind not in "iuf":
         kind = f"one {'- or '.join(map(str, axes))}-D volume of numbers{_OTHER_NUMBERS.get(stored.dtype.kind, '')}"
         raise PreprocessingError(f"{path}: shape {stored.shape} of {stored.dtype.name} is not {kind}")
-    _check_slope(path, file)
+    _check_fields(path, file)
     slope, offset = np.float32(file.dataobj.slope), np.float32(file.dataobj.inter)
     with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused by those who want numbers
         array = apply_read_scaling(stored, slope, offset).astype(np.float32, copy=False)
@@ -136,13 +137,17 @@ def _affine(path: Path, file: Any) -> np.ndarray:
     return affine
 
 
-def _check_slope(path: Path, file: Any) -> None:
-    """NiBabel reads a slope that is not finite as "unscaled", and its header does not keep it."""
+def _check_fields(path: Path, file: Any) -> None:
+    """NiBabel reads a slope that is not finite as "unscaled" and an unknown code as 0, and its header keeps neither."""
     holder = file.file_map.get("header", file.file_map["image"])
     with holder.get_prepare_fileobj("rb") as stream:
-        slope = float(type(file.header).from_fileobj(stream, check=False)["scl_slope"])
+        header = type(file.header).from_fileobj(stream, check=False)
+    slope = float(header["scl_slope"])
     if not np.isfinite(slope):
         raise PreprocessingError(f"{path}: scl_slope is {slope:g}; it must be a number, 0 for unscaled values")
+    for name in ("sform_code", "qform_code"):
+        if not 0 <= (code := int(header[name])) <= CODES:
+            raise PreprocessingError(f"{path}: {name} is {code}; NIfTI knows 0 to {CODES}")
 
 
 def _words(error: Exception) -> str:

@@ -59,6 +59,8 @@ def check_bytes(path: Path, file: Any) -> int:
     Raises:
         PreprocessingError: no voxel, or more than fit into the memory or than an image has that is so small a file.
     """
+    if not 1 <= (axes := int(file.header["dim"][0])) <= 7:
+        raise PreprocessingError(f"{path}: dim[0] is {axes}; NIfTI has 1 to 7 axes")
     count, kind = math.prod(file.shape), file.get_data_dtype()
     if not 0 < count <= LARGEST:
         raise PreprocessingError(f"{path}: shape {file.shape}; from 1 to {LARGEST:.0e} voxels are read")

@@ -67,7 +67,7 @@ def write(
 
 def read(content: bytes) -> Volume | None:
     """What a single file says; None where the standard does not say what it would be."""
-    order = next((sign for sign in "<>" if content[:4] == struct.pack(f"{sign}i", 348)), None)
+    order = next((sign for sign in "<>" if 1 <= _fields(content, sign, 40, "h")[0] <= 7), None)
     if order is None or content[344:348] != b"n+1\0":
         return None
     axes, *dims = _fields(content, order, 40, "8h")
@@ -78,7 +78,8 @@ def read(content: bytes) -> Volume | None:
     shape = tuple(dims[:axes])
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    array = np.frombuffer(content, order + KINDS[code], int(np.prod(shape)), int(offset)).reshape(shape, order="F")
+    stored = np.frombuffer(content, order + KINDS[code], int(np.prod(shape)), max(int(offset), 352))
+    array = stored.reshape(shape, order="F")
     values = array.astype(np.float64) * slope + intercept if slope else array.astype(np.float64)
     return Volume(values, _affine(content, order))
 

@@ -62,6 +62,26 @@ def test_bad_image_is_refused_by_name(
         LOAD({"scan": Scan("sub-a", "sub-a", "FLAIR", path, healthy=True)})
 
 
+@pytest.mark.parametrize(
+    ("place", "kind", "value", "message"),
+    [
+        (254, "<i2", 300, "sform_code is 300; NIfTI knows 0 to 5"),
+        (252, "<i2", -1, "qform_code is -1; NIfTI knows 0 to 5"),
+        (256, "<f4", 1e9, "its qform is damaged .*; set qform_code to 0"),
+        (268, "<f4", np.nan, "place its corners nan mm apart, at most 1 mm"),
+    ],
+)
+def test_a_field_that_nibabel_would_mend_or_choke_on_is_named(
+    tmp_path: Path, place: int, kind: str, value: float, message: str
+) -> None:
+    """All of them were found by tests/hostile."""
+    content = bytearray(write(tmp_path / "scan.nii", noise(30, 30, 30)).read_bytes())
+    content[place : place + np.dtype(kind).itemsize] = np.array(value, kind).tobytes()
+    (tmp_path / "scan.nii").write_bytes(content)
+    with pytest.raises(PreprocessingError, match=rf"scan\.nii: .*{message}"):
+        LOAD({"scan": scan_of(tmp_path / "scan.nii")})
+
+
 def test_singular_affine_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "scan.nii", noise(30, 30, 30))
     content = bytearray(path.read_bytes())
