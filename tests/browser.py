@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ("--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--disable-background-networking")
+WEBGL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+FLAGS = ("--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--disable-background-networking", *WEBGL)
 PATIENCE = 30.0  # seconds
 
 

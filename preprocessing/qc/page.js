@@ -97,11 +97,23 @@ function step(by) {
   select(shown[place < 0 ? 0 : Math.min(Math.max(place + by, 0), shown.length - 1)]);
 }
 
-// Viewer: NiiVue and the volumes lie in the page as base64 and are unpacked when a scan is opened
-const bytes = (id) => Uint8Array.from(atob($(id).textContent), (letter) => letter.charCodeAt(0));
+// Viewer: NiiVue lies in the page as base64, the volumes of a scan in a script beside it, which is read when it is opened
+const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const arrived = new Map();
+window.received = (name, volumes) => arrived.set(name, volumes);
+
+async function volumesOf(card) {
+  const name = card.dataset.volumes;
+  if (!arrived.has(name)) {
+    const script = Object.assign(document.createElement("script"), { src: `qc/${name}.js` });
+    await new Promise((loaded, failed) => { Object.assign(script, { onload: loaded, onerror: failed }); document.head.append(script); });
+    script.remove();
+  }
+  return arrived.get(name);
+}
 
 async function start() {
-  const unpacked = new Response(new Blob([bytes("niivue")]).stream().pipeThrough(new DecompressionStream("gzip")));
+  const unpacked = new Response(new Blob([bytes($("niivue").textContent)]).stream().pipeThrough(new DecompressionStream("gzip")));
   const url = URL.createObjectURL(new Blob([await unpacked.text()], { type: "text/javascript" }));
   const { Niivue } = await import(url);
   URL.revokeObjectURL(url);
@@ -118,13 +130,14 @@ async function open() {
   $("split").classList.add("open");
   card.scrollIntoView({ block: "nearest" });
   $("opened").textContent = card.dataset.id;
-  const place = (role) => `volume-${card.dataset.index}-${role}`;
-  const has = (role) => $(place(role)) !== null;
+  const has = (role) => card.dataset.roles.split(" ").includes(role);
   $("ground").options[0].disabled = !has("head");
   if (!has("head")) $("ground").value = "prepared";
   const wanted = [[$("ground").value, "gray", true], ["brain", "brain", $("mask").checked], ["lesion", "lesion", $("lesions").checked]];
+  let found;
+  try { found = await volumesOf(card); } catch { $("opened").textContent = `${card.dataset.id}: its volumes are not in the folder qc beside this page`; return; }
   const volumes = wanted.filter(([role, , shown]) => shown && has(role)).map(([role, colormap], layer) => ({
-    url: bytes(place(role)).buffer, name: `${role}.nii.gz`, colormap,
+    url: bytes(found[role]).buffer, name: `${role}.nii.gz`, colormap,
     ...(layer ? { cal_min: 0.5, cal_max: 1, opacity: Number($("opacity").value) } : { cal_min: 0, cal_max: 255, opacity: 1 }),
   }));
   viewer ??= start();

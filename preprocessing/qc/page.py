@@ -1,11 +1,16 @@
-"""`qc.html`: one file for the cohort that opens from disk, with every scan's strip, checks and a 3-D viewer."""
+"""`qc.html`: a page for the cohort that opens from disk, with every scan's strip and checks, and a 3-D viewer.
+
+The volumes of the viewer lie beside it in `qc/`, a script a scan, and are read when a scan is opened: browsers read no
+other kind of file of a page that was opened from disk.
+"""
 
 from __future__ import annotations
 
 import base64
 import gzip
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -28,7 +33,7 @@ from preprocessing.qc.head import strided
 from preprocessing.qc.viewer import niivue
 from preprocessing.space.grid import Volume, load_grid
 
-PAGE = "qc.html"
+PAGE, BESIDE = "qc.html", "qc"
 STRIDE = 2  # atlas voxels between those of the viewer
 # What of a scan is shown: part of the name of its file below `anat`.
 FILES = {"image": "_desc-preproc_", "brain": "_desc-brain_mask", "lesion": "_label-lesion_mask", "head": "_desc-head_"}
@@ -46,17 +51,18 @@ class Report:
 
 @dataclass(frozen=True)
 class Card:
-    """A scan that could be read: what it measured, its pictures, and volumes (role → base64 of NIfTI, gzip)."""
+    """A scan that could be read: what it measured, its pictures, and the name and roles of its volumes in `qc/`."""
 
     id: str
     values: dict[str, float]
     photo: str
     lines: str
-    volumes: dict[str, str]
+    volumes: str
+    roles: list[str]
 
 
 def report(out: Path) -> Report:
-    """Write `out`/qc.html; every value that came from a file is escaped, nothing is loaded from elsewhere.
+    """Write `out`/qc.html and `out`/qc; every value that came from a file is escaped, nothing is loaded from elsewhere.
 
     Args:
         out: prepared data set, whose configuration has the limits under `qc`; its ratings, if there are any, are on
@@ -84,6 +90,7 @@ def report(out: Path) -> Report:
         "warned": warned,
     }
     write_bytes(out / PAGE, _render(content).encode())
+    _tidy(out / BESIDE, {card.volumes for card in cards})
     return Report(out / PAGE, len(failures), warned, len(cards) - warned)
 
 
@@ -112,13 +119,30 @@ def _card(out: Path, record: Record, frame: strip.Frame) -> Card:
     scaled = Volume(np.clip(np.nan_to_num(image.array), 0, 1) * 255, image.affine)
     shown = {role: strided(volume, STRIDE) for role, volume in {**volumes, "prepared": scaled}.items()}
     shown |= {"head": ground} if "head" in volumes else {}
+    del shown["image"]
     return Card(
         record["id"],
         measured(record["checks"], image.array),
         strip.photo(frame.cut(ground, order=1)),
         strip.outlines(masks),
-        {role: packed(volume) for role, volume in shown.items() if role != "image"},
+        _beside(out / BESIDE, record["id"], shown),
+        list(shown),
     )
+
+
+def _beside(folder: Path, scan: str, volumes: Mapping[str, Volume]) -> str:
+    """Write the volumes of a scan (role → base64 of NIfTI, gzip) as the script `<name>.js`; its name."""
+    name = hashlib.sha256(scan.encode()).hexdigest()[:16]
+    content = json.dumps({role: packed(volume) for role, volume in volumes.items()})
+    write_bytes(folder / f"{name}.js", f'received("{name}", {content});\n'.encode())
+    return name
+
+
+def _tidy(folder: Path, names: Collection[str]) -> None:
+    """Remove the volumes of scans that are no longer there."""
+    for path in folder.glob("*.js"):
+        if path.stem not in names:
+            path.unlink()
 
 
 def _volume(path: Path) -> Volume:

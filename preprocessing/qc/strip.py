@@ -57,7 +57,7 @@ class Frame:
 
 def photo(grey: np.ndarray) -> str:
     """A grey picture [H, W] in 0 … 255 as a data URI."""
-    return _uri(Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)), quality=82)
+    return _uri(Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)), quality=70)
 
 
 def outlines(masks: Sequence[tuple[np.ndarray, tuple[int, int, int, int]]]) -> str:

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from browser import Browser
 from synthetic_brain import HeadWriter, rigid
 
 from preprocessing.cohort.run import Prepared, prepare
@@ -21,6 +23,7 @@ from preprocessing.errors import PreprocessingError
 from preprocessing.io.files import write_nifti
 from preprocessing.qc.page import report
 from preprocessing.scan import Scan
+from preprocessing.space.atlas import Atlas
 
 pytestmark = pytest.mark.usefixtures("use_coarse_atlas")
 
@@ -49,6 +52,25 @@ def prepare_here(quick_config: Path, out: Path) -> Callable[..., Prepared]:
     return call
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory, quick_config: Path, coarse_atlas: Atlas) -> Path:
+    """A healthy and a patient's head, prepared."""
+    root = tmp_path_factory.mktemp("once")
+    write = HeadWriter(root / "raw")
+    scans = [write("sub-h0", simulated=True), write("sub-l0", lesion=True, simulated=True)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("preprocessing.space.atlas.ensure_atlas", lambda path=None: coarse_atlas)
+        options = {"image_size": 20, "slices": 4, "slice_step": 2, "workers": 0, "progress": False}
+        prepare(scans, root / "out", "synthetic", config=str(quick_config), **options)
+    return root / "out"
+
+
+@pytest.fixture
+def prepared(once: Path, out: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(once, out))
+
+
 class Page(HTMLParser):
     """The scans of the page in their order, and the content of its data blocks."""
 
@@ -75,6 +97,13 @@ class Page(HTMLParser):
         return [article["data-id"] for article in self.articles]
 
 
+def beside(out: Path, name: str | None) -> dict[str, str]:
+    """The volumes of a scan, as the page reads them."""
+    text = (out / "qc" / f"{name}.js").read_text()
+    found: dict[str, str] = json.loads(text.removeprefix(f'received("{name}", ').removesuffix(");\n"))
+    return found
+
+
 def test_page_of_a_cohort(prepare_here: Callable[..., Prepared], scans: list[Scan], out: Path) -> None:
     scans[1].image.write_text("")
     prepare_here(scans)
@@ -89,73 +118,62 @@ def test_page_of_a_cohort(prepare_here: Callable[..., Prepared], scans: list[Sca
     lesion = next(article for article in page.articles if article["data-id"] == "sub-l0")
     assert lesion["data-not_finite"] == "0.0"
     assert float(lesion["data-brain_ml"] or 0) > 1000
-    roles = {name.split("-")[2] for name in page.blocks if name.startswith(f"volume-{lesion['data-index']}-")}
-    assert roles == {"prepared", "brain", "lesion", "head"}
-    image = nib.Nifti1Image.from_bytes(
-        gzip.decompress(base64.b64decode(page.blocks[f"volume-{lesion['data-index']}-lesion"]))
-    )
+    assert {*(lesion["data-roles"] or "").split()} == {"prepared", "brain", "lesion", "head"}
+    volumes = beside(out, lesion["data-volumes"])
+    assert volumes.keys() == {"prepared", "brain", "lesion", "head"}
+    image = nib.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(volumes["lesion"])))
     assert image.get_data_dtype() == np.uint8
     assert image.shape == (30, 30, 20)
     assert np.asarray(image.dataobj).any()
 
 
-def test_the_page_asks_for_nothing_from_elsewhere(
-    prepare_here: Callable[..., Prepared], scans: list[Scan], out: Path
-) -> None:
-    prepare_here(scans)
-    page = Page(report(out).page)
+def test_the_page_asks_for_nothing_from_elsewhere(prepared: Path) -> None:
+    page = Page(report(prepared).page)
     assert b"as Niivue};" in gzip.decompress(base64.b64decode(page.blocks["niivue"]))
     assert "default-src 'none'" in page.text
     assert not re.search(r"""(src|href)=["']?(?!data:)[a-z]""", page.text)
     first = page.text
-    assert Page(report(out).page).text == first
+    assert Page(report(prepared).page).text == first
 
 
-def test_worst_first_by_the_limits_of_the_configuration(
-    prepare_here: Callable[..., Prepared], scans: list[Scan], out: Path
-) -> None:
-    prepare_here(scans)
-    record = out / "ledger" / "sub-l0.json"
+def test_worst_first_by_the_limits_of_the_configuration(prepared: Path) -> None:
+    record = prepared / "ledger" / "sub-l0.json"
     content = json.loads(record.read_text())
     content["checks"]["mask_dice"] = 0.5
     record.write_text(json.dumps(content))
-    page = Page(report(out).page)
+    page = Page(report(prepared).page)
     assert page.order[0] == "sub-l0"
     assert page.articles[0]["data-state"] == "warned"
-    asked = out / "ledger" / "run.json"
+    asked = prepared / "ledger" / "run.json"
     batch = json.loads(asked.read_text())
     batch["config"]["qc"] = {"mask_dice": {"title": "Dice", "low": 0.4}}
     asked.write_text(json.dumps(batch))
-    assert report(out).warned == 0
+    assert report(prepared).warned == 0
 
 
-def test_voxels_without_a_number_and_lost_files_are_said(
-    prepare_here: Callable[..., Prepared], scans: list[Scan], out: Path
-) -> None:
-    prepare_here(scans)
-    (broken,) = (out / "sub-h0").rglob("*desc-preproc*.nii.gz")
+def test_voxels_without_a_number_and_lost_files_are_said(prepared: Path) -> None:
+    (broken,) = (prepared / "sub-h0").rglob("*desc-preproc*.nii.gz")
     image = nib.load(broken)
     array = image.get_fdata(dtype=np.float32)
     array[30, 30, 20] = np.nan
     write_nifti(broken, array, image.affine)
-    for path in (out / "sub-h1").rglob("*desc-brain*.nii.gz"):
+    for path in (prepared / "sub-l0").rglob("*desc-brain*.nii.gz"):
         path.unlink()
-    written = report(out)
+    written = report(prepared)
     page = Page(written.page)
-    assert page.order[:2] == ["sub-h1", "sub-h0"]
+    assert page.order[:2] == ["sub-l0", "sub-h0"]
     assert page.articles[1]["data-not_finite"] == "1.0"
     assert "unreadable (FileNotFoundError); run the preparation again" in page.text
     assert written.failed == 1
 
 
-def test_values_from_files_are_escaped(prepare_here: Callable[..., Prepared], scans: list[Scan], out: Path) -> None:
-    prepare_here(scans)
+def test_values_from_files_are_escaped(prepared: Path) -> None:
     attack = "<script>alert(1)</script>\"'><img onerror=alert(1)>"
     record = {"id": f"sub-x{attack}", "state": "failed", "reason": f"/data/{attack}: no", "request": "", "seconds": 0}
-    (out / "ledger" / "sub-x.json").write_text(json.dumps(record))
-    manifest = json.loads((out / "dataset.json").read_text())
-    (out / "dataset.json").write_text(json.dumps({**manifest, "name": attack, "modality": attack, "hash": attack}))
-    page = Page(report(out).page)
+    (prepared / "ledger" / "sub-x.json").write_text(json.dumps(record))
+    manifest = json.loads((prepared / "dataset.json").read_text())
+    (prepared / "dataset.json").write_text(json.dumps({**manifest, "name": attack, "modality": attack, "hash": attack}))
+    page = Page(report(prepared).page)
     assert "alert(1)</script>" not in page.text
     assert "<img onerror" not in page.text
     assert page.articles[0]["data-id"] == record["id"]
@@ -197,3 +215,28 @@ def test_excluding_all_or_nothing_known_is_refused(
 def test_nothing_prepared_has_no_page(tmp_path: Path) -> None:
     with pytest.raises(PreprocessingError, match="nothing was prepared there"):
         report(tmp_path)
+
+
+def test_a_reader_opens_a_scan_and_the_page_grows_by_pictures_alone(prepared: Path, tmp_path: Path) -> None:
+    (prepared / "qc").mkdir()
+    (prepared / "qc" / "gone.js").write_text("")
+    written = report(prepared).page
+    assert len(list((prepared / "qc").iterdir())) == 2  # those of a scan that is gone went
+    assert "received(" not in written.read_text()
+    with Browser(tmp_path / "profile", 1280, 900) as browser:
+        browser.open(written)
+        assert browser.ask("getComputedStyle(document.querySelector('.strip .edges')).visibility") == "hidden"
+        browser.click("#show-edges")
+        assert browser.ask("getComputedStyle(document.querySelector('.strip .edges')).visibility") == "visible"
+        browser.click("article[data-id=sub-l0] h2")
+        browser.wait("$('canvas').dataset.shown === 'sub-l0'")
+        assert browser.ask("niivue.volumes.map((volume) => volume.name)") == [
+            "head.nii.gz",
+            "brain.nii.gz",
+            "lesion.nii.gz",
+        ]
+        assert browser.complaints == []
+        for path in (prepared / "qc").iterdir():
+            path.unlink()
+        browser.click("article[data-id=sub-h0] h2")
+        browser.wait("$('opened').textContent.includes('not in the folder qc')")
