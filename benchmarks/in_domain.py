@@ -3,8 +3,9 @@
     python benchmarks/in_domain.py --data ../shared/data --out runs/lgg
 
 Prepares the FLAIR of 67 patients with lower-grade glioma and of one healthy person, trains on the lesion-free slices of
-33 patients, chooses thresholds and the floors' parameters on 12, measures 22, and prints the table. `picture.png` shows
-the worst, the median and the best patient of the first learned method. Stopped, it goes on where it was.
+33 patients, chooses thresholds and the floors' parameters on 12, measures 22, and prints the tables. `maps.png` shows
+the worst, the median and the best patient of the first method. Stopped, it goes on where it was; a second call with
+other `--methods` and `--epochs` adds their rows.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from in_domain_maps import picture
+from in_domain_tables import rows, tables
 
 from lesionless.report import report
 from pipeline.leaderboard import run_leaderboard
-from pipeline.report import montage
+from pipeline.report.pictures import PAPER
 from preprocessing.cohort.run import prepare
 from preprocessing.datasets import Scan, find_scans
 
@@ -55,14 +57,6 @@ def scans(data: Path) -> list[Scan]:
     return [*found, healthy]
 
 
-def picture(runs: Path, method: str) -> None:
-    """Worst, median and best patient by average precision, with the maps of all methods of seed 0."""
-    ordered = pd.read_csv(runs / method / "seed-0" / "scans.csv").sort_values("auprc")["scan"].tolist()
-    shown = [method, "normative_z", "intensity_smooth", "untrained_amcons"]
-    figure = montage(runs, scans=[ordered[0], ordered[len(ordered) // 2], ordered[-1]], methods=shown)
-    figure.savefig(runs / "picture.png", dpi=100)
-
-
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -81,7 +75,10 @@ def main() -> None:
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     run_leaderboard(methods, prepared.manifest.parent, arguments.out, seeds, max_epochs=arguments.epochs)
     report(arguments.out)
-    picture(arguments.out, arguments.methods.split(",")[0])
+    found = rows([arguments.out])
+    print(tables(found))
+    first = picture(found, arguments.methods.split(",")[0])
+    first.savefig(arguments.out / "maps.png", dpi=75, facecolor=PAPER)
 
 
 if __name__ == "__main__":
