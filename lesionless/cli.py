@@ -23,12 +23,13 @@ from lesionless.report import report
 from lesionless.rerun import rerun
 from lesionless.run import run
 from lesionless.status import status
+from lesionless.tables import tables
 from pipeline import threads
 from pipeline.errors import PipelineError
 from preprocessing.errors import PreprocessingError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Brain lesions without lesion labels.")
-for verb in (demo, run, rerun, status, predict, pack, calibrate, ablation, report, examine, methods, metrics):
+for verb in (demo, run, rerun, status, predict, pack, calibrate, ablation, report, tables, examine, methods, metrics):
     app.command()(verb)
 app.command(cls=SeveralValues)(bids)
 

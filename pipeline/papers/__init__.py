@@ -1,0 +1,8 @@
+"""The tables of the papers with what was measured here beside what was published."""
+
+from __future__ import annotations
+
+from pipeline.papers.ranking import ranking
+from pipeline.papers.write import write_tables
+
+__all__ = ["ranking", "write_tables"]
