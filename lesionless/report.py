@@ -9,15 +9,23 @@ import typer
 
 from lesionless.console import print_table
 
+NEUROLOGICAL = "neurological"
+
 
 def report(
     runs: Annotated[Path, typer.Argument(help="Folder of results.")],
     command: Annotated[str, typer.Option(help="The command that the page names as its origin.")] = "",
+    convention: Annotated[
+        str, typer.Option(help="Of pictures: neurological (left is left) or radiological.")
+    ] = NEUROLOGICAL,
+    figures: Annotated[Path | None, typer.Option(help="Folder for every figure as PDF and PNG.")] = None,
 ) -> None:
     """Write `report.html` and `metrics.csv` of a folder of results, and print the table."""
     from pipeline.leaderboard import collect
-    from pipeline.report import load_results, page, table
+    from pipeline.report import load_results, page, table, write_figures
 
     collect(runs)
     print_table(table(load_results(runs), brief=True), str(runs))
-    typer.echo(f"report: {page(runs, command=command or None)}")
+    typer.echo(f"report: {page(runs, command=command or None, convention=convention)}")
+    for name, why in write_figures(runs, figures, convention).items() if figures else ():
+        typer.echo(f"{name}: {why or figures}")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pipeline.report.by_volume import volumes
+from pipeline.report.distributions import scores
+from pipeline.report.figures import write_figures
 from pipeline.report.native import native
+from pipeline.report.over_thresholds import precision_recall, roc, sensitivity
 from pipeline.report.pictures import montage
 from pipeline.report.plots import curves, ranking
 from pipeline.report.prepared import cohort, slices
+from pipeline.report.reconstruction import reconstructions
 from pipeline.report.render import page
 from pipeline.report.results import load_results, load_scans, protocols, thresholds
 from pipeline.report.sweep import sweep
@@ -22,6 +27,13 @@ __all__ = [
     "montage",
     "native",
     "page",
+    "precision_recall",
+    "reconstructions",
+    "roc",
+    "scores",
+    "sensitivity",
+    "volumes",
+    "write_figures",
     "per_threshold",
     "protocols",
     "ranking",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from pipeline.metrics import Counts, ScoreHistogram, overlap_share
 from pipeline.metrics.curves import percentile
 from pipeline.report.plots import LIGHT, Theme, style_axes
+from pipeline.report.results import CARD, find_runs, load_results
 from pipeline.report.settings import Grid, of_grid, title
 
 BINS = 80
@@ -48,6 +50,20 @@ def distributions(runs: pd.DataFrame, grids: Sequence[Grid], theme: Theme = LIGH
     kind = "simulated scans" if first["simulated"] else "scans"
     figure.suptitle(f"Scores of normal and lesion pixels: {first['dataset']}, {kind}", color=theme.ink, fontsize=10)
     return figure
+
+
+def scores(runs: str | Path, methods: Sequence[str], theme: Theme = LIGHT) -> Figure:
+    """Scores of normal and of lesion pixels, a column a method, of its lowest seed.
+
+    Args:
+        runs: results folder.
+        methods: that kept the histograms of normals and of test scans.
+        theme: colours.
+    """
+    results, found = load_results(runs), find_runs(runs, methods)
+    named = {name: results.iloc[0][f"{CARD}{name}"] for name in ("dataset", "simulated")}
+    table = pd.DataFrame([{"method": run.method, "seed": run.seed, "folder": run.folder, **named} for run in found])
+    return distributions(table, [{"method": list(methods)}], theme)
 
 
 def _first(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:

@@ -9,12 +9,14 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from pipeline.report.pictures import COLOURS, INK, MASK, MUTED, SIDE, head, panels, sides
+from pipeline.report.pictures import COLOURS, INK, MASK, MUTED, SIDE, face, head, panels
 
 ROWS = 3
 
 
-def native(image: str | Path, anomaly: str | Path, mask: str | Path, rows: int = ROWS) -> Figure:
+def native(
+    image: str | Path, anomaly: str | Path, mask: str | Path, rows: int = ROWS, convention: str = "neurological"
+) -> Figure:
     """Rows are axial slices, the one with the largest mask and those spread evenly; columns image, map and mask.
 
     Axes are turned to the nearest of the patient's (right, front, up) and not interpolated. The map goes from 0 to its
@@ -25,6 +27,7 @@ def native(image: str | Path, anomaly: str | Path, mask: str | Path, rows: int =
         anomaly: its anomaly map, on the same grid.
         mask: its mask, on the same grid.
         rows: slices shown.
+        convention: `neurological` or `radiological`, see `pipeline.report.pictures.face`.
     """
     volumes = [nib.as_closest_canonical(nib.load(path)) for path in (image, anomaly, mask)]
     grey, scores, marked = (np.asarray(volume.dataobj, dtype=np.float32) for volume in volumes)
@@ -37,12 +40,12 @@ def native(image: str | Path, anomaly: str | Path, mask: str | Path, rows: int =
     window = {"cmap": "gray", "vmin": 0, "vmax": float(np.percentile(grey, 99.5))}
     for row, z in zip(axes, heights, strict=True):
         row[0].text(0.0, 1 + 0.06 / SIDE, f"slice {z}", color=MUTED, fontsize=8, transform=row[0].transAxes)
-        sides(row[0])
         for ax in (row[0], row[2]):
             ax.imshow(np.rot90(grey[:, :, z]), **window, **look)
         row[1].imshow(np.rot90(scores[:, :, z]), cmap=COLOURS, vmin=0, vmax=float(scores.max()) or 1.0, **look)
         inside = np.ma.masked_equal(np.rot90(marked[:, :, z] > 0), False)
         row[2].imshow(inside, cmap=ListedColormap([MASK]), alpha=0.8, **look)
+    face(axes, convention)
     return figure
 
 

@@ -50,16 +50,16 @@ def curves(runs: str | Path, theme: Theme = LIGHT, *, mixed: bool = False) -> Fi
     Raises:
         PipelineError: no results, or results of several protocols and `mixed` is false.
     """
-    rows = _by_precision(load_results(runs, mixed=mixed))
-    figure, ax = _axes((5.8, 5.6), theme)
-    styles, points, share = _styles(rows, theme), thresholds(runs), None
+    rows = by_precision(load_results(runs, mixed=mixed))
+    figure, ax = one_axes((5.8, 5.6), theme)
+    looks, points, share = styles(rows, theme), thresholds(runs), None
     for run in find_runs(runs, dict.fromkeys(rows["method"])):
         if not (run.folder / "test.npz").is_file():
             continue
-        counts, style = ScoreHistogram.load(run.folder / "test.npz").pooled(), styles[run.method]
+        counts, style = ScoreHistogram.load(run.folder / "test.npz").pooled(), looks[run.method]
         share = counts.n_positive / (counts.n_positive + counts.n_negative)
         label = style.pop("label", None)
-        ax.plot(*_thinned(counts), **style, alpha=1 if label else 0.45, label=label)
+        ax.plot(*thinned(counts), **style, alpha=1 if label else 0.45, label=label)
         if label:
             own = points[(points["method"] == run.method) & (points["seed"] == run.seed)]
             _operating_points(ax, counts, own, style["color"])
@@ -71,14 +71,14 @@ def curves(runs: str | Path, theme: Theme = LIGHT, *, mixed: bool = False) -> Fi
     return figure
 
 
-def _by_precision(results: pd.DataFrame) -> pd.DataFrame:
+def by_precision(results: pd.DataFrame) -> pd.DataFrame:
     """Learned methods before floors, in each the highest average precision first; the seeds of a method together."""
     mean = results.groupby("method")["auprc"].transform("mean")
     ordered = results.assign(_mean=-mean).sort_values(["floor", "_mean", "method", "seed"], kind="stable")
     return ordered.drop(columns="_mean")
 
 
-def _axes(size: tuple[float, float], theme: Theme) -> tuple[Figure, Axes]:
+def one_axes(size: tuple[float, float], theme: Theme) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size, facecolor=theme.paper, layout="constrained")
     ax = figure.add_subplot()
     style_axes(ax, theme)
@@ -97,7 +97,7 @@ def style_axes(ax: Axes, theme: Theme) -> None:
         spine.set_color(theme.grid)
 
 
-def _styles(results: pd.DataFrame, theme: Theme) -> dict[str, dict[str, Any]]:
+def styles(results: pd.DataFrame, theme: Theme) -> dict[str, dict[str, Any]]:
     """Line style and label of each method: a colour a learned method, a dash a floor; the same in every plot."""
     colours, dashes = cycle(theme.learned), cycle(DASHES)
     styles: dict[str, dict[str, Any]] = {}
@@ -112,7 +112,7 @@ def _styles(results: pd.DataFrame, theme: Theme) -> dict[str, dict[str, Any]]:
     return styles
 
 
-def _thinned(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
+def thinned(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
     """At most POINTS points of the curve, evenly spaced in recall, with its two ends."""
     curve = pr_curve(counts)
     if not counts.n_positive:
@@ -145,12 +145,12 @@ def ranking(results: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
         results: from `load_results`.
     """
     order = results.groupby("method")["auprc"].mean().sort_values(na_position="first").index
-    figure, ax = _axes((5.8, 0.7 + 0.36 * len(order)), theme)
-    styles = _styles(results, theme)
+    figure, ax = one_axes((5.8, 0.7 + 0.36 * len(order)), theme)
+    looks = styles(results, theme)
     for y, method in enumerate(order):
         rows = results[results["method"] == method]
         for shift, row in zip(_shifts(len(rows)), rows.to_dict("records"), strict=True):
-            _interval(ax, y + shift, row, styles[method]["color"], theme)
+            _interval(ax, y + shift, row, looks[method]["color"], theme)
     if "lesion_share" in results.columns:
         ax.axvline(results["lesion_share"].mean(), color=theme.ink, linewidth=1.2, linestyle=DOTS)
     titles = results.drop_duplicates("method").set_index("method")["title"]

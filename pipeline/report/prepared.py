@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.data import SliceDataset, load_manifest
-from pipeline.report.pictures import INK, LESION, MUTED, SIDE, head, panels, sides
+from pipeline.report.pictures import INK, LESION, MUTED, SIDE, face, head, panels
 
 COUNT = 5
 
@@ -34,7 +34,9 @@ def cohort(dataset: str | Path) -> pd.DataFrame:
     return grouped.agg(**columns, slices=("slices", "sum")).loc[list(manifest["splits"])]
 
 
-def slices(dataset: str | Path, split: str = "test", scans: int = 3, columns: int = COUNT) -> Figure:
+def slices(
+    dataset: str | Path, split: str = "test", scans: int = 3, columns: int = COUNT, convention: str = "neurological"
+) -> Figure:
     """Rows are scans, columns slices from the lowest to the highest, spread evenly; blue is the labelled lesion.
 
     Args:
@@ -42,6 +44,7 @@ def slices(dataset: str | Path, split: str = "test", scans: int = 3, columns: in
         split: of the scans.
         scans: how many, spread evenly over the order of the dataset.
         columns: slices of each.
+        convention: `neurological` or `radiological`, see `pipeline.report.pictures.face`.
 
     Raises:
         PipelineError: no prepared dataset there, or no such split.
@@ -54,7 +57,6 @@ def slices(dataset: str | Path, split: str = "test", scans: int = 3, columns: in
         start, stop = item["rows"]
         brightest = float(content.arrays["image"][start:stop].max()) or 1.0
         row[0].text(0.0, 1 + 0.06 / SIDE, item["id"], color=MUTED, fontsize=8, transform=row[0].transAxes)
-        sides(row[0])
         for ax, place in zip(row, np.linspace(start, stop - 1, columns, dtype=int), strict=True):
             ax.imshow(
                 np.rot90(content.arrays["image"][place]), cmap="gray", vmin=0, vmax=brightest, interpolation="nearest"
@@ -62,6 +64,7 @@ def slices(dataset: str | Path, split: str = "test", scans: int = 3, columns: in
             lesion = np.rot90(content.arrays["lesion"][place]) > 0
             if lesion.any():
                 ax.contour(lesion.astype(float), levels=[0.5], colors=[LESION], linewidths=1.0)
+    face(axes, convention)
     head(axes[0, 0], "lowest slice", INK)
     head(axes[0, -1], "highest slice", INK)
     return figure

@@ -27,7 +27,12 @@ LARGEST = 19_000_000  # bytes of the page, so that it can be sent and opened
 
 
 def page(
-    runs: str | Path, dataset: str | Path | None = None, command: str | None = None, *, mixed: bool = False
+    runs: str | Path,
+    dataset: str | Path | None = None,
+    command: str | None = None,
+    *,
+    mixed: bool = False,
+    convention: str = "neurological",
 ) -> Path:
     """Write RUNS/report.html: tables, maps, curves, failures, thresholds, protocol, and how to make it again.
 
@@ -38,6 +43,7 @@ def page(
         dataset: prepared dataset to take images and labels from; `None` takes those kept in RUNS/reference.
         command: the command that made the results; `None` builds it from the rows, see `pipeline.recipe.commands`.
         mixed: allow results of several protocols in one page, which then says so.
+        convention: of its pictures, `neurological` (the patient's left on the left) or `radiological`.
 
     Returns:
         The path of the file.
@@ -46,17 +52,17 @@ def page(
         PipelineError: no results, or results of several protocols and `mixed` is false.
     """
     root = Path(runs)
-    content = _content(root, None if dataset is None else Path(dataset), command, mixed)
+    content = _content(root, None if dataset is None else Path(dataset), command, mixed, convention)
     html = render(__package__, "page", ["basics", "stops", "tables", "page", "viewer"], **content)
     write_text(root / "report.html", html)
     return root / "report.html"
 
 
-def _content(root: Path, dataset: Path | None, command: str | None, mixed: bool) -> dict[str, Any]:
+def _content(root: Path, dataset: Path | None, command: str | None, mixed: bool, convention: str) -> dict[str, Any]:
     results, scans = load_results(root, mixed=mixed), load_scans(root)
     rule, labels = operating_rule(results), list(protocols(results).index)
     worst = hardest(scans, rule)
-    shown = _Shown(root, dataset, results, rule)
+    shown = _Shown(root, dataset, results, rule, convention)
     content = {
         "subtitle": subtitle(results),
         "simulated": bool(results.get(f"{CARD}simulated", pd.Series(False)).any()),
@@ -75,6 +81,7 @@ def _content(root: Path, dataset: Path | None, command: str | None, mixed: bool)
         "per_threshold": per_threshold(results),
         "cards": card_rows(results),
         "command": command or "\n".join(commands(results)),
+        "convention": convention,
         "files": {"metrics.csv": _csv(results), "scans.csv": _csv(scans)},
     }
     return content | _viewer(root, results, list(shown.rows.index), LARGEST - _size(content))
@@ -97,8 +104,8 @@ def _size(content: dict[str, Any]) -> int:
 class _Shown:
     """Montages for the page; there are none where the runs kept no images."""
 
-    def __init__(self, root: Path, dataset: Path | None, results: pd.DataFrame, rule: str) -> None:
-        self.root, self.dataset, self.rule = root, dataset, rule
+    def __init__(self, root: Path, dataset: Path | None, results: pd.DataFrame, rule: str, convention: str) -> None:
+        self.root, self.dataset, self.rule, self.convention = root, dataset, rule, convention
         order = results.groupby("method")["auprc"].mean().sort_values(ascending=False).index
         self.rows = results.drop_duplicates("method").set_index("method").loc[order]
         self.known = set(scan_ids(root, dataset))
@@ -119,7 +126,7 @@ class _Shown:
     def _tissues(self, method: str) -> Picture:
         title = str(self.rows.loc[method, "title"])
         alt = f"Rows: test scans. Columns of {title}: {', '.join(COLUMNS)}."
-        return photo(tissues(self.root, method), alt, title, columns=len(COLUMNS))
+        return photo(tissues(self.root, method, convention=self.convention), alt, title, columns=len(COLUMNS))
 
     def worst(self, scans: list[str]) -> Picture | None:
         """The hardest scans, with the best learned method and the best floor."""
@@ -131,7 +138,7 @@ class _Shown:
     def _montage(self, scans: list[str], methods: list[str]) -> Picture:
         titles = " and ".join(str(self.rows.loc[method, "title"]) for method in methods)
         alt = f"Rows: {', '.join(scans)}. Columns: image, labelled lesion, anomaly map and mask of {titles}."
-        figure = montage(self.root, self.dataset, scans, methods, self.rule)
+        figure = montage(self.root, self.dataset, scans, methods, self.rule, self.convention)
         return photo(figure, alt, titles, columns=2 + 2 * len(methods))
 
 

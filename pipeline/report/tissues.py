@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from pipeline.errors import PipelineError
 from pipeline.metrics.tissues import TISSUES
-from pipeline.report.pictures import COLOURS, INK, MUTED, STRIP, head, panels
+from pipeline.report.pictures import COLOURS, INK, MUTED, STRIP, face, head, panels
 from pipeline.report.results import Run, find_runs
 from pipeline.report.views import View, anomaly_map, field, lesion_scans, scan_ids, upright, view
 
@@ -24,7 +24,9 @@ def methods_with_tissues(runs: str | Path) -> list[str]:
     return sorted(set(kept))
 
 
-def tissues(runs: str | Path, method: str, scans: Iterable[str] | None = None) -> Figure:
+def tissues(
+    runs: str | Path, method: str, scans: Iterable[str] | None = None, convention: str = "neurological"
+) -> Figure:
     """Rows are scans, columns the image, its reconstruction, p(CSF), p(GM), p(WM) in [0, 1], and the anomaly map.
 
     The slice shown is the one with the largest lesion area; the map goes from 0 to the largest value shown of its scan.
@@ -32,6 +34,7 @@ def tissues(runs: str | Path, method: str, scans: Iterable[str] | None = None) -
     Args:
         runs: results folder. method: its run of the lowest seed is shown.
         scans: ids of test scans; `None` takes one without a lesion, if there is one, and up to three with.
+        convention: `neurological` or `radiological`, see `pipeline.report.pictures.face`.
 
     Raises:
         PipelineError: no results, an unknown scan, or a method without tissue maps; the message lists the choices.
@@ -40,7 +43,7 @@ def tissues(runs: str | Path, method: str, scans: Iterable[str] | None = None) -
     if method not in available:
         raise PipelineError(f"'{method}' kept no tissue maps in '{runs}'; available: {', '.join(available) or 'none'}")
     run = find_runs(runs, [method])[0]
-    views = [view(root, scan) for scan in (_chosen(root) if scans is None else scans)]
+    views = [view(root, scan) for scan in (chosen_scans(root) if scans is None else scans)]
     figure, axes = panels(len(views), len(COLUMNS))
     box = field(views)
     for ax, name in zip(axes[0], COLUMNS, strict=True):
@@ -55,10 +58,11 @@ def tissues(runs: str | Path, method: str, scans: Iterable[str] | None = None) -
         if volume is not None:
             inside = np.ma.masked_array(upright(volume, seen.z), ~seen.support)[box]
             row[-1].imshow(inside, cmap=COLOURS, vmin=0, interpolation="nearest")
+    face(axes, convention)
     return figure
 
 
-def _chosen(root: Path) -> list[str]:
+def chosen_scans(root: Path) -> list[str]:
     lesions = lesion_scans(root, count=3)
     healthy = [scan for scan in scan_ids(root) if view(root, scan).lesion_ml == 0]
     return [*healthy[:1], *lesions]

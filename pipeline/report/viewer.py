@@ -18,13 +18,12 @@ from pipeline.metrics.curves import percentile
 from pipeline.metrics.summary import with_oracle
 from pipeline.metrics.thresholds import load_thresholds
 from pipeline.pages import packed, reached
-from pipeline.report.pictures import COLOURS
+from pipeline.report.pictures import COLOURS, RANGE
 from pipeline.report.results import Run, find_runs
 from pipeline.report.tables import kind, operating_rule
 from pipeline.report.views import anomaly_map, box_of, kept_scans, kept_volumes
 
 LEVELS = (250, 100, 50, 25, 12)  # stops of a slider, until the pictures fit
-ENDS = (0.5, 99.5)
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Stops:
 def stops(test: ScoreHistogram, thresholds: Sequence[Threshold], count: int) -> Stops:
     """The calibrated thresholds, the oracle, and up to `count` between: half evenly in score, half in pixels."""
     pooled = test.pooled()
-    low, high = (percentile(pooled, end) for end in ENDS)
+    low, high = (percentile(pooled, end) for end in RANGE)
     even = np.linspace(low, high, count // 2)
     dense = [percentile(pooled, q) for q in 100 - np.geomspace(50, 0.01, count - count // 2)]
     named = {np.float32(one.value): one.rule for one in reversed(with_oracle(test, thresholds))}

@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 
 from pipeline.metrics import Counts, ScoreHistogram, confusion, load_thresholds
 from pipeline.report import curves, load_results, ranking
-from pipeline.report.plots import DARK, LIGHT, POINTS, _thinned
+from pipeline.report.plots import DARK, LIGHT, POINTS, thinned
 
 
 def test_one_line_a_run_and_the_chance_line_at_the_lesion_share(runs: Path) -> None:
@@ -39,7 +39,7 @@ def test_thinned_curve_keeps_its_ends() -> None:
     rng = np.random.default_rng(0)
     bins = np.arange(5000) * 2
     counts = Counts(bins, rng.integers(0, 50, 5000), rng.integers(0, 5, 5000))
-    recall, precision = _thinned(counts)
+    recall, precision = thinned(counts)
     assert len(recall) <= POINTS
     assert recall[-1] == 1
     assert precision[-1] >= counts.n_positive / (counts.n_positive + counts.n_negative)
@@ -47,7 +47,7 @@ def test_thinned_curve_keeps_its_ends() -> None:
 
 
 def test_scans_without_a_lesion_draw_no_curve() -> None:
-    recall, precision = _thinned(Counts(np.array([2, 4]), np.array([5, 5]), np.array([0, 0])))
+    recall, precision = thinned(Counts(np.array([2, 4]), np.array([5, 5]), np.array([0, 0])))
     assert recall.size == precision.size == 0
 
 
