@@ -9,7 +9,7 @@ import typer
 
 from pipeline.errors import PipelineError
 
-DEMO_METHODS = "intensity,histeq,histeq_smooth,untrained_amcons,amcons,vae"
+DEMO_METHODS = "intensity,histeq,histeq_smooth,normative_z,untrained_amcons,amcons,vae,painted_lesions"
 Out = Annotated[Path, typer.Option(help="Folder that everything is written to.")]
 Methods = Annotated[str, typer.Option(help="Methods, separated by commas; `lesionless methods` lists them.")]
 Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]

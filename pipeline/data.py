@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import DataLoader
-from scipy.ndimage import binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion
 from torch.utils.data import Dataset, DistributedSampler, Sampler, Subset
 
 from pipeline.documents import read_document
@@ -117,20 +117,42 @@ class SliceDataset(Dataset):
         return erode(brain, self.erosion_mm, self.spacing)
 
 
-def normal_slices(dataset_dir: str | Path, split: str = "train") -> Subset:
+def normal_slices(dataset_dir: str | Path, split: str = "train", gap: int = 0) -> Subset:
     """The slices of a split to train on: all of healthy scans, and of patients those whose `lesion_share` is 0.
 
+    Args:
+        dataset_dir: folder with `dataset.json`.
+        split: name of a split of the manifest.
+        gap: of a patient, also leave out as many slices on either side of one with a lesion, ≥ 0.
+
     Raises:
-        PipelineError: unknown split, an unlabelled scan, or no slice is left.
+        PipelineError: unknown split, an unlabelled scan, a negative gap, or no slice is left.
     """
+    if gap < 0:
+        raise PipelineError(f"gap is a number of slices beside a lesion, ≥ 0; got {gap}")
     dataset = SliceDataset(dataset_dir, split)
     normal = np.ones(len(dataset), bool)
     if not all(item["healthy"] for item in dataset.items):
         paths = load_manifest(dataset_dir)["splits"][split]
-        normal = open_array(Path(dataset_dir) / paths.get("lesion_share", ""), (len(dataset),)) == 0
+        share = np.load(Path(dataset_dir) / paths["lesion_share"])
+        for item in dataset.items:
+            own = slice(*item["rows"])
+            normal[own] = ~binary_dilation(share[own] > 0, np.ones(2 * gap + 1))
     if not normal.any():
-        raise PipelineError(f"split '{split}' in {dataset_dir} has no slice without a lesion to train on")
+        beside = f", with a gap of {gap}" if gap else ""
+        raise PipelineError(f"split '{split}' in {dataset_dir} has no slice without a lesion to train on{beside}")
     return Subset(dataset, np.flatnonzero(normal).tolist())
+
+
+def repeated(slices: Subset, at_least: int) -> Subset:
+    """The slices, as often as it takes for `at_least` of them: an epoch of a small data set is no short one then.
+
+    Args:
+        slices: see `normal_slices`.
+        at_least: number of slices; with as many or more there are no copies.
+    """
+    times = -(-at_least // max(len(slices), 1))
+    return Subset(slices.dataset, [*slices.indices] * max(times, 1))
 
 
 def atlas_slices(item: dict[str, Any]) -> list[int]:

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from pipeline.data import SliceDataset, erode, load_manifest, normal_slices, scan_affine, scan_loader, training_loader
+from pipeline.data import (
+    SliceDataset,
+    erode,
+    load_manifest,
+    normal_slices,
+    repeated,
+    scan_affine,
+    scan_loader,
+    training_loader,
+)
 from pipeline.errors import PipelineError
 
 
@@ -87,6 +96,11 @@ def test_of_patients_only_slices_without_a_lesion_are_trained_on(tiny_dataset: P
     (root / "dataset.json").write_text(json.dumps(manifest))
     found = normal_slices(root, "validation")
     assert [item["row"] for item in found] == [0, 3] and not any(item["lesion"].any() for item in found)
+    np.save(root / "slices/share.npy", np.array([1, 0, 0, 0, 0, 0])[: len(share)])
+    for gap, rows in ((0, [1, 2, 3, 4, 5]), (1, [2, 3, 4, 5]), (2, [3, 4, 5])):  # the second scan has no lesion
+        assert [item["row"] for item in normal_slices(root, "validation", gap)] == rows
+    with pytest.raises(PipelineError, match="gap is a number of slices beside a lesion, ≥ 0; got -1"):
+        normal_slices(root, "validation", -1)
     np.save(root / "slices/share.npy", np.ones_like(share))
     with pytest.raises(PipelineError, match="split 'validation' in .* has no slice without a lesion to train on"):
         normal_slices(root, "validation")
@@ -94,6 +108,12 @@ def test_of_patients_only_slices_without_a_lesion_are_trained_on(tiny_dataset: P
     (root / "dataset.json").write_text(json.dumps(manifest))
     with pytest.raises(PipelineError, match="array 'lesion_share' of split 'validation' lies outside"):
         normal_slices(root, "validation")
+
+
+@pytest.mark.parametrize("at_least, times", [(0, 1), (24, 1), (25, 2), (70, 3)])
+def test_slices_are_repeated_until_there_are_enough(at_least: int, times: int, tiny_dataset: Path) -> None:
+    found = repeated(normal_slices(tiny_dataset), at_least)
+    assert sorted(found.indices) == sorted(times * list(range(24)))
 
 
 def test_unknown_split_lists_the_choices(tiny_dataset: Path) -> None:
