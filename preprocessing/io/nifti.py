@@ -138,13 +138,16 @@ def _affine(path: Path, file: Any) -> np.ndarray:
 
 
 def _check_fields(path: Path, file: Any) -> None:
-    """NiBabel reads a slope that is not finite as "unscaled" and an unknown code as 0, and its header keeps neither."""
+    """NiBabel reads a slope that is not finite as "unscaled", an unknown code as 0 and a hand as 1, and keeps none of them."""
     holder = file.file_map.get("header", file.file_map["image"])
     with holder.get_prepare_fileobj("rb") as stream:
         header = type(file.header).from_fileobj(stream, check=False)
     slope = float(header["scl_slope"])
     if not np.isfinite(slope):
         raise PreprocessingError(f"{path}: scl_slope is {slope:g}; it must be a number, 0 for unscaled values")
+    hand = float(header["pixdim"][0])
+    if header["sform_code"] == 0 < header["qform_code"] and hand not in (-1, 0, 1):
+        raise PreprocessingError(f"{path}: pixdim[0] is {hand:g}, not 1 or -1: nothing says which way its slices go")
     for name in ("sform_code", "qform_code"):
         if not 0 <= (code := int(header[name])) <= CODES:
             raise PreprocessingError(f"{path}: {name} is {code}; NIfTI knows 0 to {CODES}")

@@ -62,6 +62,17 @@ def test_bad_image_is_refused_by_name(
         LOAD({"scan": Scan("sub-a", "sub-a", "FLAIR", path, healthy=True)})
 
 
+def test_a_hand_that_is_neither_right_nor_left_is_refused(tmp_path: Path) -> None:
+    """By the standard −2 mirrors the slices; NiBabel takes it for 1, and left would be right."""
+    path = write(tmp_path / "scan.nii", noise(30, 30, 30), np.diag([-4.0, 4, 4, 1]), (0, 1))
+    content = bytearray(path.read_bytes())
+    assert content[76:80] == np.array(-1, "<f4").tobytes()
+    content[76:80] = np.array(-2, "<f4").tobytes()
+    path.write_bytes(content)
+    with pytest.raises(PreprocessingError, match=r"scan\.nii: pixdim\[0\] is -2, not 1 or -1: nothing says which way"):
+        load_volume(path)
+
+
 @pytest.mark.parametrize(
     ("place", "kind", "value", "message"),
     [
