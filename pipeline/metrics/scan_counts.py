@@ -211,7 +211,8 @@ def merge(*histograms: State) -> State:
     for other in histograms[1:]:
         if (other.bits, other.support) != (pooled.bits, pooled.support):
             raise PipelineError(
-                f"histograms differ: {pooled.bits} bits on '{pooled.support}', {other.bits} bits on '{other.support}'"
+                f"histograms differ: {pooled.bits} bits on '{pooled.support}', {other.bits} bits on '{other.support}'; "
+                "count again with one --bits, and one --support if these are the same pixels"
             )
         for scan in other.scans:
             if scan not in pooled._counts:

@@ -138,7 +138,7 @@ def _affine(path: Path, file: Any) -> np.ndarray:
 
 
 def _check_fields(path: Path, file: Any) -> None:
-    """NiBabel reads a slope that is not finite as "unscaled", an unknown code as 0 and a hand as 1, and keeps none of them."""
+    """What NiBabel mends without a word: a slope that is not finite, an unknown code, a hand that is none."""
     holder = file.file_map.get("header", file.file_map["image"])
     with holder.get_prepare_fileobj("rb") as stream:
         header = type(file.header).from_fileobj(stream, check=False)

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import typer
 from sklearn.metrics import average_precision_score
 from typer.testing import CliRunner
@@ -248,3 +249,13 @@ def test_files_that_are_not_there_or_do_not_fit(scans: Path) -> None:
     call(*maps, "--out", scans / "out")
     with pytest.raises(PipelineError, match="--lesion-wise needs the maps"):
         call("--merge", scans / "out" / "histogram.npz", "--lesion-wise")
+
+
+def test_thresholds_of_another_support_name_the_cure_which_works(scans: Path) -> None:
+    learnt = ScoreHistogram(support="brain eroded 3.2 mm")
+    learnt.update(torch.rand(2, 1, 8, 8), None, None, ["sub-a", "sub-b"])
+    saved = save_thresholds(scans / "thresholds.json", [percentile(learnt, 90)])
+    words = (scans / "maps", scans / "reference", "--brain", scans / "reference", "--thresholds", saved)
+    with pytest.raises(PipelineError, match='say so: --support "brain eroded 3.2 mm"$'):
+        call(*words)
+    assert "support: brain eroded 3.2 mm" in call(*words, "--support", "brain eroded 3.2 mm")
