@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--by", default="painted_lesions", help="method whose worst, median and best patient are shown")
     parser.add_argument("--out", type=Path, default=Path("maps.png"))
     arguments = parser.parse_args()
-    picture(rows(arguments.runs), arguments.by).savefig(arguments.out, dpi=75, facecolor=PAPER)
+    picture(rows(arguments.runs), arguments.by).savefig(arguments.out, dpi=65, facecolor=PAPER)
 
 
 if __name__ == "__main__":
