@@ -14,6 +14,26 @@ async function volume(id) {
   return kept.get(id);
 }
 
+// The slices of an image, which lie side by side in one picture
+async function image(id) {
+  const { shape } = DATA.scans[scan];
+  if (!$(id)) return null;
+  if (!kept.has(id)) {
+    const [slices, rows, columns] = shape;
+    const bitmap = await createImageBitmap(new Blob([bytes(id)], { type: "image/webp" }));
+    const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
+    context.drawImage(bitmap, 0, 0);
+    const across = bitmap.width / columns;
+    const grey = new Uint8Array(slices * rows * columns);
+    for (let z = 0; z < slices; z += 1) {
+      const part = context.getImageData((z % across) * columns, Math.floor(z / across) * rows, columns, rows).data;
+      for (let i = 0; i < rows * columns; i += 1) grey[z * rows * columns + i] = part[4 * i];
+    }
+    kept.set(id, grey);
+  }
+  return kept.get(id);
+}
+
 const said = (value, digits = 3) => (value === null || Number.isNaN(value) ? "–" : value.toFixed(digits));
 const ml = (voxels, index) => voxels * (DATA.scans[index].voxel_ml ?? NaN);
 
@@ -62,7 +82,7 @@ class Panel {
   async load() {
     if (this.index === null) return;
     const asked = `${scan}-${this.index}`;
-    const found = await Promise.all([`image-${scan}`, `marks-${scan}`, `map-${asked}`].map(volume));
+    const found = await Promise.all([image(`image-${scan}`), volume(`marks-${scan}`), volume(`map-${asked}`)]);
     if (asked === `${scan}-${this.index}`) [this.image, this.marks, this.map] = found; // else another was chosen meanwhile
   }
 

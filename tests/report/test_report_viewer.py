@@ -20,7 +20,7 @@ from pipeline.metrics.curves import confusion
 from pipeline.report import load_results, page
 from pipeline.report.results import find_runs
 from pipeline.report.viewer import Viewer, viewer
-from pipeline.report.views import anomaly_map, kept_scans, kept_volumes
+from pipeline.report.views import anomaly_map, box_of, kept_scans, kept_volumes
 
 SCAN = "sub-lesion02"
 
@@ -141,6 +141,13 @@ def test_the_mask_is_painted_where_python_has_it(runs: Path, opened: Browser) ->
     scores = anomaly_map(find_runs(runs, [shown["method"]])[0], shown["scan"])
     assert scores is not None
     mask = (scores >= np.float32(value)) & (volumes["support"] > 0)
+    grey = np.rot90(volumes["image"][:, :, int(shown["slice"])])[box_of(volumes["support"] > 0)]
+    seen = opened.ask(
+        "(([, rows, columns]) => [...panels[0].image.slice($('slice').value * rows * columns)])(DATA.scans[scan].shape)"
+    )
+    np.testing.assert_allclose(
+        np.array(seen[: grey.size]).reshape(grey.shape) / 255, grey / volumes["image"].max(), atol=0.15
+    )
     assert painted == mask[:, :, int(shown["slice"])].sum() > 0
 
 
