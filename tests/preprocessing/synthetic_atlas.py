@@ -24,7 +24,11 @@ def head(tmp_path: Path) -> HeadWriter:
 @pytest.fixture(scope="session")
 def coarse_atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
     """The synthetic brain at 4 mm in place of SRI-24."""
-    folder = tmp_path_factory.mktemp("atlas")
+    return write_coarse_atlas(tmp_path_factory.mktemp("atlas"))
+
+
+def write_coarse_atlas(folder: Path) -> Atlas:
+    """The files of that atlas."""
     voxels = np.stack(np.meshgrid(*map(np.arange, ATLAS_SHAPE), indexing="ij"), axis=-1)
     image, mask = brain_at(voxels @ ATLAS_AFFINE[:3, :3].T + ATLAS_AFFINE[:3, 3])
     paths = [folder / name for name in ("head.nii.gz", "brain.nii.gz", "mask.nii.gz")]
@@ -49,9 +53,14 @@ def coarse_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def quick_config(coarse_config: Path) -> Path:
     """coarse_config without a registration: scans lie where their headers say."""
-    config = yaml.safe_load(coarse_config.read_text())
+    return write_quick_config(coarse_config.with_name("quick.yaml"))
+
+
+def write_quick_config(path: Path) -> Path:
+    """The file of that configuration."""
+    config = load_config("base", {})
     config["register"] = {"_target_": "synthetic_brain.ByHeader", "moves": {}}
-    path = coarse_config.with_name("quick.yaml")
+    config["pseudo_volume"] = {**config["pseudo_volume"], "centre": 19}
     path.write_text(yaml.safe_dump(config))
     return path
 
