@@ -15,6 +15,7 @@ from lesionless.bids import SeveralValues, bids
 from lesionless.calibrate import calibrate
 from lesionless.demo import demo
 from lesionless.examine import examine
+from lesionless.export import export
 from lesionless.methods import methods
 from lesionless.metrics import metrics
 from lesionless.pack import pack
@@ -29,7 +30,23 @@ from pipeline.errors import PipelineError
 from preprocessing.errors import PreprocessingError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Brain lesions without lesion labels.")
-for verb in (demo, run, rerun, status, predict, pack, calibrate, ablation, report, tables, examine, methods, metrics):
+VERBS = (
+    demo,
+    run,
+    rerun,
+    status,
+    predict,
+    pack,
+    export,
+    calibrate,
+    ablation,
+    report,
+    tables,
+    examine,
+    methods,
+    metrics,
+)
+for verb in VERBS:
     app.command()(verb)
 app.command(cls=SeveralValues)(bids)
 

@@ -108,5 +108,5 @@ class HistogramRank:
 
 def _rank(values: torch.Tensor, brain: torch.Tensor) -> torch.Tensor:
     ordered = values[brain].sort().values
-    ranks = torch.searchsorted(ordered, values.contiguous(), right=True) / max(len(ordered), 1)
+    ranks = torch.searchsorted(ordered, values.contiguous(), right=True) / brain.sum().clamp_min(1)
     return ranks.float() * brain

@@ -35,7 +35,7 @@ def seal(out: Path, fill: Callable[[Path], dict[str, Any]]) -> Path:
     try:
         draft.mkdir(parents=True)
         facts = fill(draft)
-        files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
+        files = {path.name: sha256(path) for path in sorted(draft.iterdir())}
         text = json.dumps({**FORMAT, **facts, "files": files}, indent=1, ensure_ascii=False)
         (draft / MANIFEST).write_text(text + "\n", "utf-8")
         shutil.rmtree(out, ignore_errors=True)
@@ -64,7 +64,7 @@ def verify(folder: Path) -> tuple[dict[str, Any], str]:
     for name in (f"{name}{end}" for name in facts["cells"].values() for end in (".npz", ".json")):
         if name not in facts["files"]:
             raise PipelineError(f"{path}: the normals '{name}' are none of its files")
-    return facts, _sha256(path)
+    return facts, sha256(path)
 
 
 def _check(folder: Path, name: str, digest: str) -> None:
@@ -73,11 +73,12 @@ def _check(folder: Path, name: str, digest: str) -> None:
         raise PipelineError(f"'{folder}': its file '{name}' is not a plain file of the folder; the model is not used")
     if not path.is_file():
         raise PipelineError(f"'{path}' is missing; copy the model again")
-    if _sha256(path) != digest:
+    if sha256(path) != digest:
         raise PipelineError(f"'{path}' is not the file that was packed (SHA-256 differs); copy the model again")
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):

@@ -1,0 +1,1 @@
+"""A packed model as one flat MONAI bundle that works where this project is not installed."""

@@ -1,0 +1,158 @@
+"""The configurations of an exported bundle, as MONAI, MONAI Label and MONAI Deploy read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.bundle_file import load
+from pipeline.catalogue import BASE
+from pipeline.export.files import TORCHSCRIPT
+from pipeline.export.scorer_network import AtlasGrid
+
+MODELS = "models"
+_SHA = "hashlib.sha256(pathlib.Path(@bundle_root, 'models', '{name}').read_bytes()).hexdigest()"
+_TAMPERED = (
+    "$None if {found} == @sha256 else (_ for _ in ()).throw("
+    "ValueError('models/{name} is not the file that was exported with this bundle; copy the bundle again'))"
+)
+
+
+def inference(method: str, grid: AtlasGrid, sha256: str | None) -> dict[str, Any]:
+    """`inference.yaml`: one file, with MONAI, torch and nibabel alone where the scorer has a TorchScript program.
+
+    Args:
+        sha256: of the TorchScript file; empty: it is not checked; None: there is none, and the network is this
+            package's.
+    """
+    served = f"$torch.jit.load(@bundle_root + '/{MODELS}/{TORCHSCRIPT}', map_location=@device)"
+    network: Any = served
+    if sha256 is None:
+        network = {"_target_": "pipeline.export.served.load_scorer", "bundle_root": "@bundle_root", "device": "@device"}
+    return {
+        "imports": [
+            "$import glob",
+            "$import monai",
+            "$import hashlib",
+            "$import os",
+            "$import pathlib",
+            "$import numpy",
+            "$import torch",
+        ],
+        "method": method,
+        "bundle_root": ".",
+        "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
+        "dataset_dir": "$@bundle_root + '/images'",
+        "images": "$sorted(glob.glob(os.path.join(@dataset_dir, '*.nii*')))",
+        "output_dir": "$@bundle_root + '/eval'",
+        "sha256": sha256 or "",
+        "network_def": network,
+        "network": "$@network_def.to(@device).eval()",
+        "atlas": {
+            "_target_": "monai.data.MetaTensor",
+            "x": f"$torch.zeros(1).expand(1, *{list(grid.shape)})",
+            "affine": f"$torch.tensor({[[float(value) for value in row] for row in grid.affine]}, dtype=torch.float64)",
+        },
+        "preprocessing": _preprocessing(),
+        "dataset": {
+            "_target_": "monai.data.Dataset",
+            "data": "$[{'image': path} for path in @images]",
+            "transform": "@preprocessing",
+        },
+        "dataloader": {"_target_": "monai.data.DataLoader", "dataset": "@dataset", "batch_size": 1, "num_workers": 0},
+        "inferer": {"_target_": "monai.inferers.SimpleInferer"},
+        "postprocessing": _postprocessing(),
+        "evaluator": {
+            "_target_": "SupervisedEvaluator",
+            "device": "@device",
+            "val_data_loader": "@dataloader",
+            "network": "@network",
+            "inferer": "@inferer",
+            "postprocessing": "@postprocessing",
+            "amp": False,
+        },
+        "maps": (
+            "$[@postprocessing({**scan, 'pred': monai.data.MetaTensor(@inferer("
+            "scan['image'].as_tensor()[None].to(@device), @network)[0].cpu())}) for scan in @dataset]"
+        ),
+        "initialize": [
+            "$monai.utils.set_determinism(seed=0)",
+            "$torch.set_grad_enabled(False)",
+            *([_check(TORCHSCRIPT)] if sha256 else []),
+        ],
+        "run": ["$@maps"],
+    }
+
+
+def _check(name: str) -> str:
+    return _TAMPERED.format(found=_SHA.format(name=name), name=name)
+
+
+def _preprocessing() -> dict[str, Any]:
+    """A prepared scan on the grid of the atlas, whatever grid it was stored on."""
+    return {
+        "_target_": "Compose",
+        "transforms": [
+            {"_target_": "LoadImaged", "keys": "image", "reader": "NibabelReader"},
+            {"_target_": "EnsureChannelFirstd", "keys": "image"},
+            {"_target_": "CopyItemsd", "keys": "image", "names": "atlas"},
+            {"_target_": "Lambdad", "keys": "atlas", "func": "$lambda image: @atlas", "track_meta": False},
+            {"_target_": "ResampleToMatchd", "keys": "image", "key_dst": "atlas", "padding_mode": "zeros"},
+            {"_target_": "DeleteItemsd", "keys": "atlas"},
+            {"_target_": "EnsureTyped", "keys": "image", "dtype": "$torch.float32"},
+        ],
+    }
+
+
+def _postprocessing() -> dict[str, Any]:
+    """The map on the grid of the input's file, as a NIfTI file of its name."""
+    return {
+        "_target_": "Compose",
+        "transforms": [
+            {
+                "_target_": "Invertd",
+                "keys": "pred",
+                "transform": "@preprocessing",
+                "orig_keys": "image",
+                "nearest_interp": False,
+                "to_tensor": True,
+            },
+            {
+                "_target_": "SaveImaged",
+                "keys": "pred",
+                "output_dir": "@output_dir",
+                "output_postfix": "anomaly",
+                "output_dtype": "$numpy.float32",
+                "resample": False,
+                "separate_folder": False,
+            },
+        ],
+    }
+
+
+def training(resolved: dict[str, Any]) -> dict[str, Any]:
+    """`train.yaml`: the method as it was resolved; needs this package."""
+    config = {key: value for key, value in resolved.items() if key != "_meta_"}
+    return {
+        **config,
+        "bundle_root": ".",
+        "runs_dir": "$@bundle_root + '/runs'",
+        "weights_path": "$@output_dir + '/model.pt'",
+        "initialize": [
+            {"_target_": "pipeline.export.served.check_bundle", "bundle_root": "@bundle_root"},
+            "$monai.utils.set_determinism(seed=@seed)",
+        ],
+        "run": ["$@train::trainer.run()"],
+    }
+
+
+def evaluation(resolved: dict[str, Any]) -> dict[str, Any]:
+    """`evaluate.yaml`, laid over `train.yaml`: thresholds and measurement of the weights of this bundle."""
+    stages = [*resolved["run_calibrate"], *resolved["run_evaluate"]]
+    return {"weights_path": f"$@bundle_root + '/{MODELS}/model.pt'", "run": stages}
+
+
+def several_processes() -> dict[str, Any]:
+    """`multi_gpu_train.yaml`, laid over `train.yaml`, for torchrun."""
+    preset: dict[str, Any] = load(BASE / "presets" / "multi_gpu.yaml")
+    check = {"_target_": "pipeline.export.served.check_bundle", "bundle_root": "@bundle_root"}
+    return {**preset, "initialize": [check, *preset["initialize"]]}

@@ -1,0 +1,72 @@
+"""An exported bundle where this package is installed: checked, and its scorer made in Python."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.errors import PipelineError, unwrapped
+from pipeline.export.scorer_network import AtlasGrid, ScorerNetwork
+from pipeline.predict.folder import sha256
+from pipeline.predict.model import method_parser
+
+SEAL = "bundle.json"
+FORMAT = {"format": "lesionless-bundle", "version": 1}
+
+
+def check_bundle(bundle_root: str | Path) -> dict[str, Any]:
+    """What the bundle's seal says, once every file is the one that was exported.
+
+    Raises:
+        PipelineError: no bundle, one of another release, or a file that is missing or was changed.
+    """
+    path = Path(bundle_root) / SEAL
+    if not path.is_file():
+        raise PipelineError(f"'{bundle_root}' is no exported bundle: {SEAL} is missing; `lesionless export` writes it")
+    try:
+        seal: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise PipelineError(f"{path}: truncated or not JSON; copy the bundle again") from error
+    if {key: seal.get(key) for key in FORMAT} != FORMAT or seal["release"] != version("lesionless"):
+        raise PipelineError(
+            f"{path} is of release {seal.get('release')}, this is lesionless {version('lesionless')}: "
+            f"pip install lesionless=={seal.get('release')}, or export the model again"
+        )
+    for name, digest in seal["files"].items():
+        file = Path(bundle_root) / name
+        if not file.is_file():
+            raise PipelineError(f"'{file}' is missing; copy the bundle again")
+        if sha256(file) != digest:
+            raise PipelineError(f"'{file}' is not the file that was exported (SHA-256 differs); copy the bundle again")
+    return seal
+
+
+def load_scorer(bundle_root: str | Path, device: str | torch.device = "cpu") -> ScorerNetwork:
+    """The scorer of an exported bundle, in Python.
+
+    Raises:
+        PipelineError: see `check_bundle`.
+    """
+    grid = check_bundle(bundle_root)["grid"]
+    return build_scorer(Path(bundle_root) / "models", AtlasGrid(**grid), device=device)
+
+
+def build_scorer(
+    folder: Path, grid: AtlasGrid, whole: bool = False, device: str | torch.device = "cpu"
+) -> ScorerNetwork:
+    """The scorer of the model in `folder`, in float32.
+
+    Raises:
+        PipelineError: the weights are missing or those of another network.
+    """
+    parser = method_parser(folder)
+    parser["precision"] = "fp32"
+    parser["device"] = str(device)
+    with unwrapped(), torch.random.fork_rng():
+        torch.manual_seed(int(parser["seed"]))  # a network that is not trained is drawn
+        network, scorer = (parser.get_parsed_content(name) for name in ("trained_network", "scorer"))
+    return ScorerNetwork(network.eval(), scorer, grid, int(parser["seed"]), whole).eval().to(device)
