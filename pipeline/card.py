@@ -39,6 +39,7 @@ def protocol_card(
         "min_lesion_share": manifest.get("min_lesion_share", 0.0),
         "postprocessing": ", ".join(map(str, postprocessing)) or "none",
         "preset": preset,
+        **({"space": "none"} if manifest.get("space") == "none" else {}),  # its slices were not registered
         "versions": release(),
     }
 

@@ -1,4 +1,4 @@
-"""`python -m preprocessing plan | run | rerun | status | report | atlas | nyul | prior | phantom`."""
+"""`python -m preprocessing plan | run | rerun | slices | status | report | atlas | nyul | prior | phantom`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from preprocessing.cli.plan import plan
 from preprocessing.cli.prior import prior
 from preprocessing.cli.report import report
 from preprocessing.cli.run import rerun, run
+from preprocessing.cli.slices import slices
 from preprocessing.cli.status import status
 from preprocessing.errors import PreprocessingError
 from preprocessing.progress import say
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for verb in (run, rerun, plan, status, report, atlas, nyul, prior, phantom):
+for verb in (run, rerun, slices, plan, status, report, atlas, nyul, prior, phantom):
     app.command()(verb)
 
 
