@@ -30,14 +30,15 @@ class Browser:
             pytest.skip("no Chromium here: apt-get install chromium")
         ours, theirs = os.pipe(), os.pipe()  # from the browser, to the browser
 
-        def at_three_and_four() -> None:
-            copies = os.dup(theirs[0]), os.dup(ours[1])
-            os.dup2(copies[0], 3)
-            os.dup2(copies[1], 4)
-
+        # Chromium reads 3 and writes 4, which a shell puts there; a function in the child would not go with threads.
+        places = f'exec "$@" 3<&{theirs[0]} 4>&{ours[1]}'
         command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"]
+        ends = (theirs[0], ours[1])
         self._process = subprocess.Popen(
-            command, stderr=subprocess.DEVNULL, close_fds=False, preexec_fn=at_three_and_four
+            ["bash", "-c", places, "bash", *command],
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=ends,
         )
         os.close(theirs[0])
         os.close(ours[1])
