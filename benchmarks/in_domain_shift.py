@@ -2,7 +2,8 @@
 
 Prints markdown: mean average precision a scan on the test as it is, blurred (Gaussian of 1.5 px), with a gamma of 0.8
 and 1.2, and under a bias field of ±20 % along the first axis of a slice. Nothing is trained or chosen again. METHODS
-are separated by commas; of each, the run with `--seed`.
+are separated by commas; of each, the run with `--seed`. With `--on`, the lesion scans of another prepared dataset
+instead, one a column.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+from in_domain_tables import markdown
 from monai.networks.layers import GaussianFilter
 from torch import Tensor
 
 from pipeline.contracts import Scored
+from pipeline.data import load_manifest
 from pipeline.handlers import ScoreHistogramHandler
 from pipeline.inferers import Scorer
 from pipeline.metrics import ScoreHistogram
@@ -53,19 +57,20 @@ class Shifted(Scorer):
         return super().__call__(changed, network, *args, z=z, **kwargs)
 
 
-def precision(method: str, dataset: str, runs: str, seed: int, change: Change) -> float:
-    """Mean average precision of the scans with a lesion."""
+def precisions(method: str, dataset: str, runs: str, seed: int, change: Change, on: str) -> dict[str, float]:
+    """Average precision of each scan with a lesion in the test of the dataset `on`."""
     workflow = MethodWorkflow(method=method, dataset_dir=dataset, runs_dir=runs, seed=seed, stage="evaluate")
     workflow.initialize()
     found = workflow.parser.get_parsed_content
     scorer: Scorer = found("scorer")
     histogram = ScoreHistogram()
-    evaluator = found("split_evaluator")(
-        split="test", inferer=Shifted(scorer.inferer, scorer.postprocessing, scorer.tuning, change),
-        handlers=[ScoreHistogramHandler(histogram)],
-    )  # fmt: skip
-    evaluator.run()
-    return float(np.nanmean(scan_precisions(histogram)))
+    shifted = Shifted(scorer.inferer, scorer.postprocessing, scorer.tuning, change)
+    handlers = [ScoreHistogramHandler(histogram)]
+    subjects = {
+        item["subject"] for item in load_manifest(on)["items"] if item["split"] == "test" and not item["healthy"]
+    }
+    found("split_evaluator")(split="test", inferer=shifted, handlers=handlers, dataset_dir=on, subjects=subjects).run()
+    return dict(zip(histogram.scans, scan_precisions(histogram).tolist(), strict=True))
 
 
 def main() -> None:
@@ -75,12 +80,18 @@ def main() -> None:
     parser.add_argument("runs")
     parser.add_argument("methods")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--on", default="", help="another prepared dataset, whose lesion scans are measured")
     arguments = parser.parse_args()
-    print(f"| method | {' | '.join(CHANGES)} |\n|{'---|' * (1 + len(CHANGES))}")
+    made = []
     for method in arguments.methods.split(","):
-        place = (arguments.dataset, arguments.runs, arguments.seed)
-        cells = [f"{precision(method, *place, change):.3f}" for change in CHANGES.values()]
-        print(f"| `{method}` | {' | '.join(cells)} |", flush=True)
+        place = (method, arguments.dataset, arguments.runs, arguments.seed)
+        if arguments.on:
+            cells = precisions(*place, CHANGES["as it is"], arguments.on)
+        else:
+            each = {name: precisions(*place, change, arguments.dataset) for name, change in CHANGES.items()}
+            cells = {name: float(np.nanmean(list(values.values()))) for name, values in each.items()}
+        made.append({"method": f"`{method}`", **{name: f"{value:.3f}" for name, value in cells.items()}})
+    print(markdown(pd.DataFrame(made)))
 
 
 if __name__ == "__main__":
