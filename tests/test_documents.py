@@ -55,7 +55,7 @@ def _bundle(words: list[str]) -> None:
     """`run [ID] --option value …` of MONAI: with a workflow, in the plain form, and inside an exported bundle."""
     options = dict(zip(words[1:], words[2:], strict=False))
     if (file := options.get("--config_file", "")).startswith("configs/"):
-        assert f'"{Path(file).name}"' in (ROOT / "pipeline/export/bundle.py").read_text("utf-8")
+        assert f'"{file.rpartition("/")[2]}"' in (ROOT / "pipeline/export/bundle.py").read_text("utf-8")
         return
     if "--config_file" in options:
         files = re.findall(r"'([^']+)'", options["--config_file"])
