@@ -25,13 +25,12 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
         PipelineError: no such archive, an array is missing or damaged, or it would fill the memory.
         OSError: the file cannot be read.
     """
+    content = path.read_bytes()
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [archive.getinfo(f"{name}.npy") for name in names]
             _check_size(path, sum(member.file_size for member in members))
             return {name: _array(archive.read(member)) for name, member in zip(names, members, strict=True)}
-    except OSError:
-        raise
     except PipelineError:
         raise
     except Exception as error:  # zipfile, zlib and numpy each raise their own kinds
@@ -72,12 +71,10 @@ def check_weights(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         return
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
             stored = all(member.compress_type == zipfile.ZIP_STORED for member in archive.infolist())
             broken = archive.testzip() if stored else None
-    except OSError:
-        raise
-    except Exception as error:  # zipfile has many kinds
+    except Exception as error:  # zipfile has many kinds, also an OSError for a place before the file's begin
         raise PipelineError(f"'{path}' is damaged") from error
     if not stored:
         raise PipelineError(f"'{path}' is compressed, which torch.save does not do; it is not read")

@@ -45,7 +45,9 @@ class Stored:
     @property
     def is_ordinary(self) -> bool:
         """Nothing is wrong with it: it has to be taken."""
-        known = max(self.codes) > 0 and min(self.codes) >= 0 and self.scaling in ((1.0, 0.0), (0.0, 0.0), (2.0, -7.0))
+        known = (
+            0 < max(self.codes) <= 5 and min(self.codes) >= 0 and self.scaling in ((1.0, 0.0), (0.0, 0.0), (2.0, -7.0))
+        )
         return known and not self.damage and not self.cut
 
     def content(self) -> bytes:
