@@ -35,7 +35,9 @@ def check_plain_form() -> None:
     report_in_one_line(sys.modules["__main__"])
     check_words(sys.argv[1:] if is_monai(sys.modules["__main__"]) else ())
     config: Any = workflow.parser.config
-    written = {key for file in bundles.ROOT.rglob("*.yaml") if "ablations" not in file.parts for key in load(file)}
+    written = {
+        key for file in bundles.ROOT.rglob("*.yaml") if "ablations" not in file.parts for key in _keys(load(file))
+    }
     base = ConfigParser(load(BASE / "base.yaml"))
     check_keys([key for key in _keys(config) if key not in {*written, *references(config)}], base, ORIGIN)
     check_components(config)

@@ -112,13 +112,15 @@ def build_network(folder: Path) -> Network:
 
 
 def method_parser(folder: Path) -> Any:
-    """The method as it was resolved, with every path inside `folder`."""
+    """The method as it was resolved, with every path inside `folder`; what it chooses by is chosen."""
     from monai.bundle import ConfigParser
 
     parser = ConfigParser()
     parser.read_config(str(folder / METHOD))
     paths = {"dataset_dir": folder, "output_dir": folder, "weights_path": folder / WEIGHTS}
     parser.update({name: expression(path) for name, path in paths.items()})
+    if "tuning::criterion" in parser:
+        parser["tuning::criterion"] = None
     return parser
 
 

@@ -20,12 +20,13 @@ from pipeline.report.words import finding, subtitle
 from pipeline.workflow import MethodWorkflow
 
 
-def manifest(patients: int, root: Path) -> Path:
-    items = [{"subject": f"s{i // 2}", "split": "validation"} for i in range(2 * patients)]  # two scans a patient
-    items += [{"subject": "t", "split": "test"}, {"subject": "h", "split": "train"}]
-    (root / "dataset.json").write_text(
-        json.dumps({"format": "lesionless-dataset", "version": 1, "splits": {}, "items": items})
-    )
+def manifest(patients: int, tiny_dataset: Path, root: Path) -> Path:
+    """The manifest of a drawn data set, with two validation scans of each of `patients` and one of test and training."""
+    content = json.loads((tiny_dataset / "dataset.json").read_text())
+    item = content["items"][0]
+    subjects = [(f"s{i // 2}", "validation") for i in range(2 * patients)] + [("t", "test"), ("h", "train")]
+    content["items"] = [{**item, "subject": subject, "split": split} for subject, split in subjects]
+    (root / "dataset.json").write_text(json.dumps(content))
     return root
 
 
@@ -33,17 +34,17 @@ def manifest(patients: int, root: Path) -> Path:
     "patients, share, learnt", [(2, 0.67, 1), (3, 0.67, 2), (9, 0.67, 6), (5, 0.01, 1), (5, 0.99, 4)]
 )
 def test_patients_are_on_one_side_and_none_is_of_the_test(
-    patients: int, share: float, learnt: int, tmp_path: Path
+    patients: int, share: float, learnt: int, tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    shared = share_patients(manifest(patients, tmp_path), share)
+    shared = share_patients(manifest(patients, tiny_dataset, tmp_path), share)
     assert len(shared.training) == learnt and not set(shared.training) & set(shared.held_out)
     assert set(shared.training) | set(shared.held_out) == {f"s{i}" for i in range(patients)}
     assert shared == share_patients(tmp_path, share)
 
 
-def test_too_few_patients_and_other_shares_are_refused(tmp_path: Path) -> None:
+def test_too_few_patients_and_other_shares_are_refused(tiny_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="at least 2 labelled patients in the split 'validation' .* found 1"):
-        share_patients(manifest(1, tmp_path))
+        share_patients(manifest(1, tiny_dataset, tmp_path))
     with pytest.raises(PipelineError, match=r"must be in \(0, 1\), got 1"):
         share_patients(tmp_path, 1.0)
 

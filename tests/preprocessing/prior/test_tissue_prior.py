@@ -179,8 +179,9 @@ def test_reader_finds_the_segmentation_of_a_test_scan(tmp_path: Path) -> None:
     manifest = json.loads((dataset / "dataset.json").read_text())
     place = json.loads((out / "prior.json").read_text())
     manifest |= {"format": "lesionless-dataset", "version": 1, "splits": {}, "affine": place["affine"], "z": place["z"]}
+    manifest |= {"slices": 10, "image_size": 20, "spacing_mm": [1.0, 1.0, 1.0], "hash": "0", "name": "drawn"}
     for item in manifest["items"]:
-        item["z"] = [10, 20, 1]
+        item |= {"z": [10, 20, 1], "labelled": True}
     write_json(dataset / "dataset.json", manifest)
     reader = TissueMaps(str(tmp_path), manifest, load_prior(out, dataset), str(out / "segmentations"))
     image = torch.zeros(10, 1, 20, 20)
