@@ -21,7 +21,7 @@ from pipeline.workflow import MethodWorkflow
 
 
 def manifest(patients: int, tiny_dataset: Path, root: Path) -> Path:
-    """The manifest of a drawn data set, with two validation scans of each of `patients` and one of test and training."""
+    """The manifest of a drawn data set, with two validation scans a patient and one scan of test and training."""
     content = json.loads((tiny_dataset / "dataset.json").read_text())
     item = content["items"][0]
     subjects = [(f"s{i // 2}", "validation") for i in range(2 * patients)] + [("t", "test"), ("h", "train")]
