@@ -54,9 +54,9 @@ def _measured(model: Model, release: str) -> str:
         "| figure | value |\n|---|---|",
     ]
     figures = {
-        "average precision of voxels": _interval(row, "auprc"),
+        "average precision of voxels, 95 % interval over patients": _interval(row, "auprc"),
         "the best floor, and the difference to it": _floor(row),
-        "average precision of scans": _interval(row, "scan_ap"),
+        "mean average precision of scans, 95 % interval over patients": _interval(row, "scan_ap"),
         "Dice at the operating point": _number(row.get("dice@val_op")),
         **{key.removeprefix("card_").replace("_", " "): row[key] for key in sorted(row) if key.startswith("card_")},
     }
@@ -76,7 +76,7 @@ def _number(value: Any) -> str | None:
 def _interval(row: dict[str, Any], figure: str) -> str | None:
     if row.get(figure) is None:
         return None
-    low, high = row.get(f"{figure}_lower"), row.get(f"{figure}_upper")
+    low, high = row.get(f"{figure}_ci_low"), row.get(f"{figure}_ci_high")
     return f"{row[figure]:.3f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
 
 

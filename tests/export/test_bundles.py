@@ -21,6 +21,7 @@ from tiny_models import GRID, write_model
 from pipeline.catalogue import available_methods
 from pipeline.errors import PipelineError
 from pipeline.export.bundle import export
+from pipeline.export.card import _interval
 from pipeline.export.files import probe, run_onnx, run_torchscript
 from pipeline.export.scorer_network import AtlasGrid, ScorerNetwork
 from pipeline.export.served import build_scorer, check_bundle, load_scorer
@@ -80,7 +81,8 @@ def test_a_method_is_a_bundle_of_monai(
             assert float((run_torchscript(path, image) - expected).abs().max()) <= 1e-4 * max(1, expected.abs().max())
     as_label_reads(root)
     as_deploy_reads(root, has_program="model.ts" not in missing)
-    table.append(f"| {method} | ok | ok | {found} | see test_onnx | ok | ok |")
+    deploy = "no program" if "model.ts" in missing else "ok"
+    table.append(f"| {method} | ok | ok | {found} | not tried here | ok | {deploy} |")
     shutil.rmtree(root)
 
 
@@ -216,6 +218,12 @@ def test_the_properties_of_a_workflow_are_answered(
     assert not workflow.check_properties()
     monkeypatch.undo()
     torch.set_grad_enabled(True)
+
+
+def test_the_card_has_intervals_over_patients_not_the_bounds_of_the_bins() -> None:
+    row = {"auprc": 0.5, "auprc_lower": 0.49, "auprc_upper": 0.51, "auprc_ci_low": 0.3, "auprc_ci_high": 0.7}
+    assert _interval(row, "auprc") == "0.500 [0.300, 0.700]"
+    assert _interval({"auprc": 0.5, "auprc_lower": 0.49, "auprc_upper": 0.51}, "auprc") == "0.500"
 
 
 def test_intensity_comes_back_where_it_was() -> None:

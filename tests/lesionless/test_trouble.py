@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,21 +26,6 @@ from preprocessing.io.files import locked
 
 Mount = Callable[[str], None]
 Command = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[tuple[Path, Mount]]:
-    """A folder, and a function that gives it a file system in memory with the options, or changes them."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options: str) -> None:
-        words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        if subprocess.run(words, capture_output=True, check=False).returncode:
-            pytest.skip("no right to mount a file system")
-
-    yield folder, mount
-    subprocess.run(["umount", folder], capture_output=True, check=False)
 
 
 @pytest.fixture

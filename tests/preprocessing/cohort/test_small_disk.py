@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +20,6 @@ from preprocessing.scan import Scan
 
 pytestmark = pytest.mark.usefixtures("use_coarse_atlas")
 Mount = Callable[[str], None]
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[tuple[Path, Mount]]:
-    """A folder, and a function that gives it a file system in memory with the options, or changes them."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options: str) -> None:
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("no right to mount a file system")
-
-    yield folder, mount
-    subprocess.run(["umount", str(folder)], capture_output=True, check=False)
 
 
 @pytest.fixture
