@@ -12,7 +12,7 @@ import torch
 from pipeline.errors import PipelineError, unwrapped
 from pipeline.export.scorer_network import AtlasGrid, ScorerNetwork
 from pipeline.predict.folder import sha256
-from pipeline.predict.model import method_parser
+from pipeline.predict.model import method_parser, network_and_scorer
 
 SEAL = "bundle.json"
 FORMAT = {"format": "lesionless-bundle", "version": 1}
@@ -66,7 +66,6 @@ def build_scorer(
     parser = method_parser(folder)
     parser["precision"] = "fp32"
     parser["device"] = str(device)
-    with unwrapped(), torch.random.fork_rng():
-        torch.manual_seed(int(parser["seed"]))  # a network that is not trained is drawn
-        network, scorer = (parser.get_parsed_content(name) for name in ("trained_network", "scorer"))
+    with unwrapped():
+        network, scorer = network_and_scorer(parser)
     return ScorerNetwork(network.eval(), scorer, grid, int(parser["seed"]), whole).eval().to(device)

@@ -104,11 +104,15 @@ def _kept(folder: Path, digest: str) -> Network:
 def build_network(folder: Path) -> Network:
     """The network of the method in `folder`, with the weights that lie there."""
     parser = method_parser(folder)
-    with torch.random.fork_rng():
-        torch.manual_seed(int(parser["seed"]))  # a network that is not trained is drawn
-        network, scorer = (parser.get_parsed_content(name) for name in ("trained_network", "scorer"))
     values = [parser.get_parsed_content(name) for name in ("device", "seed", "erosion_mm", "erosion_px")]
-    return Network(network, scorer, *values)
+    return Network(*network_and_scorer(parser), *values)
+
+
+def network_and_scorer(parser: Any) -> tuple[Any, Any]:
+    """The trained network and the scorer of a method; a network that is not trained is drawn by the method's seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(parser["seed"]))
+        return parser.get_parsed_content("trained_network"), parser.get_parsed_content("scorer")
 
 
 def method_parser(folder: Path) -> Any:
