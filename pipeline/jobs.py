@@ -29,6 +29,7 @@ from pipeline.run_state import RECIPE, Values, made_of, stages_done, write_stage
 from pipeline.workflow import MethodWorkflow
 
 STAGES = ("train", "calibrate", "evaluate")
+TOLD = 1.0  # s; a shorter stage has no line of its own in the log
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +172,9 @@ def _run_stages(job: Job) -> None:
         write_json(job.folder / RECIPE, recipe(workflow.parser))
         began = time.monotonic()
         workflow.run()
-        log.info("%s, seed %d: %s took %.1f s", job.method, job.seed, stage, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        level = logging.INFO if seconds >= TOLD else logging.DEBUG
+        log.log(level, "%s, seed %d: %s took %.1f s", job.method, job.seed, stage, seconds)
         done = [*done, stage]
         write_stages(job.folder, now, done)
 

@@ -15,8 +15,8 @@ class Progress:
     """Counts steps, such as epochs or scans.
 
     On a terminal one bar is redrawn. Elsewhere each step is a line of the log at level INFO, with its seconds and the
-    time that is left; with `every`, a line comes only when so many seconds have passed since the last one; at level
-    DEBUG every step has its line again.
+    time that is left; with `every`, a line comes only when so many seconds have passed since the last one, and for the
+    last step of what took as long; at level DEBUG every step has its line again.
 
     Args:
         title: what is being done.
@@ -41,13 +41,17 @@ class Progress:
             self.bar.update(done - self.done)
             if done == self.total:
                 self.bar.close()
-        elif now - self.last_line >= self.every or log.isEnabledFor(logging.DEBUG):
+        elif self._has_a_line(done, now):
             left = (now - self.began) / max(1, done - self.first) * (self.total - done)
             seconds = now - (self.last_line if self.every else self.last_step)
             figures = [f"{self.title}: {self.unit} {done} of {self.total}", text, f"{seconds:.1f} s"]
             log.info(", ".join(filter(None, [*figures, f"{duration(left)} left" if done < self.total else ""])))
             self.last_line = now
         self.done, self.last_step = done, now
+
+    def _has_a_line(self, done: int, now: float) -> bool:
+        since = self.began if done == self.total else self.last_line
+        return now - since >= self.every or log.isEnabledFor(logging.DEBUG)
 
 
 def duration(seconds: float) -> str:

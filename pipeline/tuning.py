@@ -101,7 +101,7 @@ class Tuning:
             of_candidate = replace(scorer, inferer=with_parameters(scorer.inferer, candidate), tuning=None)
             split_evaluator(split=self.criterion.split, handlers=[self.criterion], inferer=of_candidate).run()
             tried.append({**candidate, "value": self.criterion.value()})
-            logger.info("%s: %s", self.criterion.name, tried[-1])
+            logger.debug("%s: %s", self.criterion.name, tried[-1])
         defined = [row for row in tried if not math.isnan(row["value"])]
         if not defined:
             raise PipelineError(f"{self.criterion.name} is undefined: no candidate of {self.candidates} can be chosen")

@@ -53,6 +53,15 @@ def test_quick_steps_share_a_line(monkeypatch: pytest.MonkeyPatch, lines: list[s
     assert lines == ["test: scan 60 of 120, 60.0 s, 1 min 0 s left", "test: scan 120 of 120, 60.0 s"]
 
 
+def test_the_last_of_quick_steps_has_a_line(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    clock(monkeypatch, [0.0, 3.0, 6.0, 8.0])
+    epochs = Progress("vae", total=3, unit="epoch", every=5.0)
+    for epoch in (1, 2, 3):
+        epochs.step(epoch, f"loss {epoch}")
+    assert lines == ["vae: epoch 2 of 3, loss 2, 6.0 s, 3 s left", "vae: epoch 3 of 3, loss 3, 2.0 s"]
+
+
 def test_a_terminal_has_a_bar_and_no_lines(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)

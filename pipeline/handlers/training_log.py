@@ -16,6 +16,8 @@ from pipeline.files import write_epoch
 from pipeline.losses import BatchLoss
 from pipeline.progress import Progress
 
+LINE_EVERY = 5.0  # s, of a log; the CSV has every epoch
+
 
 class TrainingLog:
     """Means over each epoch of the loss and of its terms, in `path`; rows of epochs trained again are replaced.
@@ -45,7 +47,8 @@ class TrainingLog:
     def _begin(self, engine: Engine) -> None:
         self.sums.clear()
         if self.progress is None and idist.get_rank() == 0:
-            self.progress = Progress(self.title, engine.state.max_epochs or 0, "epoch", engine.state.epoch - 1)
+            done, total = engine.state.epoch - 1, engine.state.max_epochs or 0
+            self.progress = Progress(self.title, total, "epoch", done, every=LINE_EVERY)
 
     def _add(self, engine: Engine) -> None:
         output: Any = engine.state.output

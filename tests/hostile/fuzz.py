@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "preprocessing")]
+# the packages before the tests of the same names, as pytest has them
+sys.path[:0] = [str(HERE.parents[1]), str(HERE), str(HERE.parent), str(HERE.parent / "preprocessing")]
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings  # noqa: E402
 from outcome import SilentChange, seen  # noqa: E402
