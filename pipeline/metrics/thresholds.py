@@ -304,7 +304,7 @@ def load_thresholds(path: str | os.PathLike[str]) -> list[Threshold]:
     try:
         entries = read_document(Path(path))
         check_kinds(entries, [KINDS], str(path))
-        return [Threshold(**entry) for entry in entries]
+        return [Threshold(**{**entry, "value": float(entry["value"])}) for entry in entries]
     except (TypeError, PipelineError) as error:
         rule = f"{path} is not a list of thresholds with {', '.join(names)}"
         raise PipelineError(f"{rule}: {' '.join(str(error).split())}") from error

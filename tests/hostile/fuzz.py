@@ -34,7 +34,7 @@ def properties() -> list[Callable[[], None]]:
         deadline=None,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
-        verbosity=Verbosity.quiet,
+        verbosity=Verbosity.normal,
     )
     settings.load_profile("fuzz")
     modules = [importlib.import_module(path.stem) for path in sorted(HERE.glob("test_*.py"))]

@@ -21,6 +21,7 @@ KINDS = {
     1280: "u8",
 }
 CODES = {name: code for code, name in KINDS.items()}
+ROUNDING = 3 * np.finfo("f4").eps  # of 1 − b² − c² − d², from three float32; the library of the standard takes 1e-7
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def _affine(content: bytes, order: str) -> np.ndarray:
         return affine
     hand, *spacing = _fields(content, order, 76, "4f")
     b, c, d, *origin = _fields(content, order, 256, "6f")
-    a = np.sqrt(max(1 - b * b - c * c - d * d, 0))
+    square = 1 - b * b - c * c - d * d
+    a = np.sqrt(square) if square > ROUNDING else 0.0  # half a turn
     rotation = [
         [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
         [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],

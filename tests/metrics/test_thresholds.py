@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from metric_samples import counted, sample
@@ -158,3 +161,15 @@ def test_other_files_are_no_thresholds(tmp_path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(PipelineError, match=r"x.json is not a list of thresholds with rule, value"):
         load_thresholds(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("digits", [30, 400])
+def test_a_value_of_many_digits_is_a_float_or_refused(digits: int, tmp_path: Path) -> None:
+    path = save_thresholds(tmp_path / "thresholds.json", [fixed(0.5)])
+    entries = json.loads(path.read_text())
+    path.write_text(json.dumps([{**entries[0], "value": 10**digits}]))
+    if digits == 30:
+        assert isinstance(load_thresholds(path)[0].value, float)
+        return
+    with pytest.raises(PipelineError, match="value must be a finite number"):
+        load_thresholds(path)
