@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesionless.console import print_table
+from lesionless.options import names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ def examine(
 
     tables = {"by_lesion.csv": by_lesion(runs), "false_volume.csv": false_volumes(runs)}
     if shifts:
-        tables["shifts.csv"] = under_shift(runs, methods.split(",") if methods else None)
+        tables["shifts.csv"] = under_shift(runs, names(methods) if methods else None)
     for name, table in tables.items():
         write_csv(runs / name, table)
         print_table(wide(table, *WIDE[name]), str(runs / name))

@@ -29,7 +29,7 @@ README = ROOT / "README.md"
 SMALL = "--atlas atlas --config small.yaml --image-size 32 --slices 3 --workers 0"
 # What is added to a command, by its beginning. A command that begins otherwise fails the test.
 ADDED = {
-    "lesionless demo": "--methods intensity,histeq",
+    "lesionless demo": "--methods intensity,histeq --predict-with histeq",
     "lesionless methods": "",
     "lesionless metrics": "--replicates 20",
     "lesionless predict": "--atlas atlas --workers 0 --no-pages",
