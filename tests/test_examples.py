@@ -1,4 +1,4 @@
-"""Every public function and class of metrics, transforms and inferers has an example that runs and shows a result."""
+"""Every public function and class of metrics, transforms and inferers has an example; those of all modules run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,6 +28,15 @@ def _public() -> dict[str, object]:
 
 
 PUBLIC = _public()
+ROOT = Path(__file__).parents[1]
+
+
+def _others() -> list[str]:
+    """The modules with examples that are not of PACKAGES."""
+    files = (path for room in ("lesionless", "pipeline", "preprocessing") for path in (ROOT / room).rglob("*.py"))
+    with_examples = (path.relative_to(ROOT) for path in files if ">>>" in path.read_text("utf-8"))
+    names = (".".join(path.with_suffix("").parts) for path in with_examples)
+    return sorted(name for name in names if not name.startswith(PACKAGES))
 
 
 def _examples(name: str) -> doctest.DocTest | None:
@@ -52,3 +62,12 @@ def test_all_that_a_package_offers_is_looked_at(package: str) -> None:
     offered = {getattr(importlib.import_module(package), name) for name in importlib.import_module(package).__all__}
     missing = [value for value in offered if callable(value) and value not in PUBLIC.values()]
     assert not missing
+
+
+@pytest.mark.parametrize("name", _others())
+def test_an_example_elsewhere_prints_what_it_says(name: str) -> None:
+    report: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for test in doctest.DocTestFinder().find(importlib.import_module(name)):
+        runner.run(test, out=report.append)
+    assert runner.summarize(verbose=False).attempted and not report, "".join(report)

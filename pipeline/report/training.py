@@ -44,7 +44,7 @@ def stopping_rule(scores: pd.DataFrame) -> pd.DataFrame:
     Example:
         >>> scores = pd.DataFrame({"method": "m", "seed": 0, "epoch": [1, 2, 3]})
         >>> row = stopping_rule(scores.assign(validation=[0.5, 0.8, 0.7], held_out=[0.1, 0.2, 0.3])).iloc[0]
-        >>> int(row["rule_epoch"]), int(row["best_epoch"]), round(row["lost"], 3)
+        >>> int(row["rule_epoch"]), int(row["best_epoch"]), round(float(row["lost"]), 3)
         (3, 2, 0.1)
     """
     rows = []
