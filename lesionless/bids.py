@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from lesionless.words import counted
+
 Labels = list[str] | None
 _SEVERAL = ("--participant-label", "--participant_label", "--session-label", "--session_label")
 
@@ -84,7 +86,7 @@ def bids(
     known = opened(folder, atlas)[0]
     if level is Level.group:
         done = write_group(out, done_before(out, known), known)
-        typer.echo(f"{done.out / 'cohort.tsv'}: {len(done.records)} scans, {done.failed} failed")
+        typer.echo(f"{done.out / 'cohort.tsv'}: {counted(len(done.records), 'scan')}, {done.failed} failed")
         return
     sources = bids_sources(bids_dir, known.facts["modality"], participants or (), sessions or ())
     order = Order(folder, atlas, out, out / PREPARED, threshold, cell)

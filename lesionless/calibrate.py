@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lesionless.words import counted
+
 
 def calibrate(
     model: Annotated[Path, typer.Option(help="Model of `lesionless pack`.")],
@@ -27,7 +29,7 @@ def calibrate(
     for cell, of_cell in made.normals.items():
         smallest = attainable(of_cell.histogram)
         name = f"{group} {cell}: " if cell else ""
-        typer.echo(f"{name}{len(of_cell.scans)} normals; alpha can be {smallest:.3g} at least")
+        typer.echo(f"{name}{counted(len(of_cell.scans), 'normal')}; alpha can be {smallest:.3g} at least")
         for threshold in made.thresholds[cell]:
             typer.echo(f"  {threshold.rule}: {threshold.value:.4g}")
     typer.echo(f"{out}: calibrated on {normals}")

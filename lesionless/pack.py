@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lesionless.words import counted
+
 
 def pack(
     run: Annotated[Path, typer.Argument(help="Run of a method: RUNS/METHOD/seed-N.")],
@@ -19,9 +21,8 @@ def pack(
 
     model = pack_run(run, out, dataset, atlas)
     facts = model.facts
-    typer.echo(
-        f"{out}: {facts['title']}, {facts['modality']}; {facts['normals']} normals, {facts['patients']} patients"
-    )
+    scans = f"{counted(facts['normals'], 'normal')}, {counted(facts['patients'], 'patient')}"
+    typer.echo(f"{out}: {facts['title']}, {facts['modality']}; {scans}")
     for threshold in model.thresholds[""]:
         own = " (its own)" if threshold.rule == facts["threshold"] else ""
         typer.echo(f"  {threshold.rule}: {threshold.value:.4g}{own}")

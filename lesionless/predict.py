@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from lesionless.words import counted
+
 Scans = Annotated[
     list[Path],
     typer.Argument(help="NIfTI files, DICOM series or a folder of them, BIDS folders, tables, prepared data."),
@@ -53,7 +55,7 @@ def tell(records: list[dict[str, Any]], where: str = "") -> None:
     for record in records:
         typer.echo(line(record))
     failed = sum(record["state"] == "failed" for record in records)
-    typer.echo(f"{where}{len(records) - failed} scans, {failed} failed")
+    typer.echo(f"{where}{counted(len(records) - failed, 'scan')}, {failed} failed")
     raise typer.Exit(1 if failed else 0)
 
 
@@ -62,7 +64,8 @@ def line(record: dict[str, Any]) -> str:
     if record["state"] == "failed":
         return f"{record['id']}: failed: {record['reason']}"
     summary = record["summary"]
+    seen = "; the model was trained or chosen on this scan" if summary["seen_by_model"] else ""
     drift = "; unlike the normals of the model" if (summary["drift"] or {}).get("flagged") else ""
     verdict = f"{summary['verdict']}; " if summary["verdict"] else ""
-    rule = summary["threshold"]["rule"]
-    return f"{record['id']}: {verdict}{summary['volume_ml']:.2f} mL at {rule}, {summary['lesions']} lesions{drift}"
+    rule, lesions = summary["threshold"]["rule"], counted(summary["lesions"], "lesion")
+    return f"{record['id']}: {verdict}{summary['volume_ml']:.2f} mL at {rule}, {lesions}{drift}{seen}"

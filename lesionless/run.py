@@ -19,9 +19,11 @@ from lesionless.options import (
     Quiet,
     Seeds,
     Verbose,
+    names,
     numbers,
 )
 from lesionless.report import report
+from lesionless.words import counted
 
 if TYPE_CHECKING:
     from pipeline.jobs import Job
@@ -51,7 +53,7 @@ def run(
 
     say(quiet, verbose)
     given = parse_overrides([*(settings or []), *([] if epochs is None else [f"max_epochs={epochs}"])])
-    planned = plan(methods.split(","), dataset, out, numbers(seeds), presets, **given)
+    planned = plan(names(methods), dataset, out, numbers(seeds), presets, **given)
     start(planned, out, jobs, executor, dataset=str(dataset))
 
 
@@ -70,7 +72,7 @@ def start(
         raise typer.Exit(130) from None
     if len(outcome.failed) < len(planned):
         report(out, origin(out, dataset))
-    typer.echo(f"{out}: {outcome.ran} jobs ran, {outcome.skipped} were not due, {len(outcome.failed)} failed")
+    typer.echo(f"{out}: {counted(outcome.ran, 'job')} ran, {outcome.skipped} not due, {len(outcome.failed)} failed")
     for name, reason in outcome.failed.items():
         typer.echo(f"failed: {name}: {reason}", err=True)
     if outcome.failed:

@@ -82,7 +82,7 @@ def test_what_fails_is_reported_in_a_line_and_the_others_go_on(
     status = runner.invoke(app, ["status", str(tmp_path)])
     assert status.exit_code == 1 and status.output == f"failed: fails/seed-0: {reason}\n1 done, 1 failed\n"
     again = runner.invoke(app, ["rerun", str(tmp_path), "--failed"])
-    assert again.exit_code == 1 and "1 jobs ran, 1 were not due, 1 failed" in again.output
+    assert again.exit_code == 1 and "1 job ran, 1 not due, 1 failed" in again.output
 
 
 @pytest.mark.dist

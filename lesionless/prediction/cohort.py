@@ -29,8 +29,8 @@ from preprocessing.progress import progress_bar
 
 LOCK, ASKED = "lock", "predict.json"
 COHORT = (
-    *("id", "state", "verdict", "drift", "volume_ml", "percentile_among_normals", "lesions", "largest_lesion_ml"),
-    *("p_value", "peak", "dice", "reason"),
+    *("id", "state", "verdict", "drift", "seen_by_model", "volume_ml", "percentile_among_normals"),
+    *("lesions", "largest_lesion_ml", "p_value", "peak", "dice", "reason"),
 )
 
 

@@ -14,6 +14,7 @@ from pipeline.predict.folder import MANIFEST
 from pipeline.predict.model import Model
 from pipeline.predict.pack import Source, pack
 from pipeline.run_state import RECIPE
+from preprocessing.cohort import ledger
 from preprocessing.dataset.manifest import read_manifest
 from preprocessing.io.files import read_json
 
@@ -37,7 +38,7 @@ def pack_run(run: Path, out: Path, dataset: Path | None = None, atlas: Path | No
     if manifest["hash"] != recipe["dataset_hash"]:
         raise PipelineError(f"'{dataset}' is not the data set of '{run}', or was changed since; --dataset FOLDER")
     preparation, document, files = of_dataset(dataset, atlas)
-    source = Source(recipe["config"], run, manifest, document, files, _row(run))
+    source = Source(recipe["config"], run, manifest, document, files, _row(run), _inputs(dataset))
     normals = known_scans(dataset, preparation, lambda item: item["split"] == "calibration")
     patients = known_scans(dataset, preparation, lambda item: item["split"] == "validation")
     return pack(source, out, normals, patients)
@@ -51,6 +52,12 @@ def as_model(path: Path, atlas: Path | None) -> Path:
     if not (packed / MANIFEST).is_file():
         pack_run(path, packed, atlas=atlas)
     return packed
+
+
+def _inputs(dataset: Path) -> dict[str, list[str]]:
+    """SHA-256 of the files of each scan of a prepared data set, by its id."""
+    done = (record for record in ledger.records(dataset) if record["state"] == "done")
+    return {record["id"]: [file["sha256"] for file in record["inputs"]] for record in done}
 
 
 def _row(run: Path) -> dict[str, Any]:

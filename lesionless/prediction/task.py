@@ -18,7 +18,7 @@ from preprocessing.io.files import read_json, sha256_file, sha256_json, write_js
 from preprocessing.scan import files_of
 from preprocessing.space.geometry import read_transform
 
-RECORD = 1  # of what a prediction holds; scans with a record of another number are scored again
+RECORD = 2  # of what a prediction holds; scans with a record of another number are scored again
 NEEDED = ("image", "brain")
 
 

@@ -13,9 +13,10 @@ from lesionless.prediction.order import Job
 from lesionless.prediction.preparation import Preparation
 from pipeline.predict import outputs
 from pipeline.predict.lesions import COLUMNS
-from pipeline.predict.model import Model
+from pipeline.predict.model import SEEN, Model
 from pipeline.predict.native import Grid, to_scan
 from pipeline.predict.prediction import Prediction
+from pipeline.predict.seen import was_seen
 from preprocessing.io.files import write_json
 from preprocessing.space.grid import load_grid
 
@@ -31,6 +32,9 @@ def origin(
         "label_refused": trouble,
         "checks": prepared["checks"],
         "input_sha256": prepared["input_sha256"],
+        "seen_by_model": was_seen(
+            model.document(SEEN), prepared["input_sha256"], [file["sha256"] for file in prepared["inputs"]]
+        ),
         "preparation_sha256": preparation.sha256,
         "model": {
             **{key: model.facts[key] for key in ("method", "title", "trained_on", "simulated")},

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class Source:
         preparation: what `predict` needs to prepare a scan likewise, as JSON.
         files: by their name in the model, files that the preparation names.
         row: the result row of the run, for the card; empty without one.
+        inputs: SHA-256 of the files that each scan of the data set was prepared from, by its id.
     """
 
     config: Mapping[str, Any]
@@ -50,6 +51,7 @@ class Source:
     preparation: Mapping[str, Any]
     files: Mapping[str, Path]
     row: Mapping[str, Any]
+    inputs: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def pack(source: Source, out: Path, normals: Iterable[KnownScan], patients: Iterable[KnownScan]) -> Model:
@@ -80,7 +82,7 @@ def _write_method(folder: Path, source: Source) -> None:
     geometry = {key: source.manifest[key] for key in _GEOMETRY if key in source.manifest}
     write_json(folder / names.GEOMETRY, {**geometry, "splits": {}, "items": []})
     write_json(folder / names.PREPARATION, source.preparation)
-    write_json(folder / names.SEEN, seen(source.manifest))
+    write_json(folder / names.SEEN, seen(source.manifest, source.inputs))
     write_json(folder / names.CARD, dict(source.row))
     (folder / "README.md").write_text(_readme(source), "utf-8")
     (folder / "LICENSE").write_text(licence(), "utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.errors import PipelineError
@@ -12,13 +12,29 @@ from pipeline.predict.calibration import KnownScan
 SPLITS = ("train", "validation")
 
 
-def seen(manifest: Mapping[str, Any]) -> dict[str, list[str]]:
-    """SHA-256 of the subjects and contents of the splits that decide about a model."""
+def seen(manifest: Mapping[str, Any], files: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """SHA-256 of the subjects, contents and single files of the splits that decide about a model.
+
+    Args:
+        files: SHA-256 of the files of each scan, by its id; the label of a new scan is not read, so that its content
+            alone would not tell it.
+    """
     items = [item for item in manifest["items"] if item["split"] in SPLITS]
     return {
         "subjects": sorted({digest(manifest, item["subject"]) for item in items}),
         "inputs": sorted({item["input_sha256"] for item in items if "input_sha256" in item}),
+        "files": sorted({file for item in items for file in files.get(item["id"], ())}),
     }
+
+
+def was_seen(before: Mapping[str, list[str]], content: str, files: Iterable[str]) -> bool:
+    """Whether the model was trained or chosen on a scan of this content, or on one that has one of its files.
+
+    Args:
+        before: what `seen` said of the data set of the model; models of earlier releases do not know files.
+        content, files: SHA-256 of the scan and of its files.
+    """
+    return content in before["inputs"] or not set(before.get("files", ())).isdisjoint(files)
 
 
 def digest(manifest: Mapping[str, Any], subject: str) -> str:

@@ -185,14 +185,20 @@ def test_a_prepared_data_set_is_taken_as_it_is(packed: Packed, tmp_path: Path, m
     assert len(cohort) == 11
     assert set(cohort["state"]) == {"done"}
     assert list(cohort["dice"].notna()) == list(cohort.index.str.startswith("sub-l"))
+    assert set(cohort.index[cohort["seen_by_model"]]) == {"sub-t0", "sub-t1", "sub-l0", "sub-l1"}
 
 
 def test_scans_of_a_data_set_that_was_prepared_otherwise_are_prepared_anew(packed: Packed, tmp_path: Path) -> None:
-    """With another tool in its configuration, a scan of the data set is not what the model was trained on."""
+    """With another tool in its configuration, a scan of the data set is not what the model was trained on.
+
+    The model still knows the file: `sub-l0` is of the validation split, and its label is not read this time.
+    """
     dataset = shutil.copytree(packed.dataset, tmp_path / "dataset")
-    status = dataset / "ledger" / "sub-l9.json"
+    status = dataset / "ledger" / "sub-l0.json"
     status.write_text(json.dumps({**json.loads(status.read_text()), "request": "other"}))
-    predict(dataset, "--model", packed.model, "--out", tmp_path / "out", "--threshold", "p98")
+    text = predict(dataset, "--model", packed.model, "--out", tmp_path / "out", "--threshold", "p98")
     again = {path.name for path in (tmp_path / "out" / "prepared").glob("sub-*")}
-    assert again == {"sub-l9"}
+    assert again == {"sub-l0"}
+    (line,) = (line for line in text.splitlines() if line.startswith("sub-l0:"))
+    assert line.endswith("the model was trained or chosen on this scan")
     assert json.loads(status.read_text())["request"] == "other"

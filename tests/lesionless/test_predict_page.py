@@ -88,7 +88,9 @@ def test_levels_give_the_mask_of_every_stop() -> None:
 
 def test_pages_ask_for_nothing_from_elsewhere_and_escape_what_they_show(out: Path, tmp_path: Path) -> None:
     attack = "<script>alert(1)</script>\"'>"
-    row = dict.fromkeys(("verdict", "drift", "volume_ml", "percentile_among_normals", "lesions", "dice"))
+    row = dict.fromkeys(
+        ("verdict", "drift", "seen_by_model", "volume_ml", "percentile_among_normals", "lesions", "dice")
+    )
     row |= {
         "largest_lesion_ml": None,
         "p_value": None,

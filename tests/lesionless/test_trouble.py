@@ -159,7 +159,7 @@ def test_a_killed_worker_stops_its_scan_alone(
     with monkeypatch.context() as patch:
         patch.setattr("lesionless.prediction.cohort.executor_named", lambda name, workers: Losing(1))
         code, text = command(*words)
-    assert code == 1 and "sub-p1_ses-2: failed: " in text and "1 scans, 1 failed" in text
+    assert code == 1 and "sub-p1_ses-2: failed: " in text and "1 scan, 1 failed" in text
     assert command(*words, "--workers", "0")[0] == 0
 
 

@@ -15,6 +15,7 @@ PAGE = "index.html"
 COLUMNS = {
     "verdict": "verdict",
     "drift": "unlike the normals",
+    "seen_by_model": "seen in training",
     "volume_ml": "mL",
     "percentile_among_normals": "% of normals with less",
     "lesions": "lesions",
