@@ -13,7 +13,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from pipeline.metrics import ScoreHistogram, save_thresholds, scan_table, summarise
-from pipeline.metrics.thresholds import operating_point, percentile
+from pipeline.metrics.threshold_rules import operating_point, percentile
 
 SPACING_MM = (2.5, 2.5, 3.0)
 VOXEL_ML = float(np.prod(SPACING_MM)) / 1000

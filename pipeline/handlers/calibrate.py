@@ -9,7 +9,7 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 
 from pipeline.metrics import ScoreHistogram, save_thresholds
-from pipeline.metrics.thresholds import check_percentile, fixed, operating_point, percentile
+from pipeline.metrics.threshold_rules import check_percentile, fixed, operating_point, percentile
 
 
 class Calibrate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.metrics.bins import snap
-from pipeline.metrics.bootstrap import Difference, interval, paired_difference, replicate
+from pipeline.metrics.bootstrap import interval, replicate
 from pipeline.metrics.confusion import Confusion
 from pipeline.metrics.counts import Counts, total
 from pipeline.metrics.curves import (
@@ -14,9 +14,7 @@ from pipeline.metrics.curves import (
     auroc,
     average_precision,
     best_dice,
-    calibration_curve,
     confusion,
-    overlap_share,
     pr_curve,
     roc_curve,
 )
@@ -24,21 +22,14 @@ from pipeline.metrics.distributed import gather
 from pipeline.metrics.histogram import ScoreHistogram
 from pipeline.metrics.lesions import LesionCounts, lesion_counts
 from pipeline.metrics.mask_figures import mask_figures
+from pipeline.metrics.merging import merge
 from pipeline.metrics.overlap import SurfaceDistance, mask_overlap, surface_distance
+from pipeline.metrics.paired import Difference, paired_difference
+from pipeline.metrics.percentiles import calibration_curve, overlap_share
 from pipeline.metrics.reconstruction import Reconstruction, reconstruction_error
-from pipeline.metrics.scan_counts import merge
 from pipeline.metrics.summary import scan_table, summarise
-from pipeline.metrics.thresholds import (
-    Threshold,
-    conformal,
-    fixed,
-    healthy_fpr,
-    load_thresholds,
-    operating_point,
-    oracle,
-    percentile,
-    save_thresholds,
-)
+from pipeline.metrics.threshold_rules import conformal, fixed, healthy_fpr, operating_point, oracle, percentile
+from pipeline.metrics.thresholds import Threshold, load_thresholds, save_thresholds
 
 __all__ = [
     "BestDice",

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import distributed
 
-from pipeline.metrics.scan_counts import State, merge
+from pipeline.metrics.merging import merge
+from pipeline.metrics.scan_counts import State
 
 
 def gather(histogram: State, group: Any = None) -> State:

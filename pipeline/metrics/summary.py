@@ -14,7 +14,9 @@ from pipeline.metrics.bins import snap
 from pipeline.metrics.bootstrap import interval, n_patients, replicate
 from pipeline.metrics.counts import Counts
 from pipeline.metrics.histogram import ScoreHistogram
-from pipeline.metrics.thresholds import Threshold, oracle
+from pipeline.metrics.percentiles import overlap_share
+from pipeline.metrics.threshold_rules import oracle
+from pipeline.metrics.thresholds import Threshold
 
 WIDE = 0.005
 logger = logging.getLogger(__name__)
@@ -73,7 +75,7 @@ def summarise(
         "n_empty_scans": float(sum(bool(scan["healthy"]) for scan in scans)),
         "lesion_share": pooled.n_positive / (pooled.n_positive + pooled.n_negative),
         "auprc_trapezoid": curves.auprc_trapezoid(pooled),
-        "overlap_share": curves.overlap_share(pooled),
+        "overlap_share": overlap_share(pooled),
     }
     for name, figure in (("auprc", curves.average_precision(pooled)), ("auroc", curves.auroc(pooled))):
         _log_doubts(name, figure, pooled)

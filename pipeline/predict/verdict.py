@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from pipeline.metrics import ScoreHistogram, Threshold, curves
+from pipeline.metrics import ScoreHistogram, Threshold
+from pipeline.metrics.threshold_rules import edges_for_ml
 from pipeline.predict.normals import subject_of
 
 ABNORMAL, REFER, NORMAL = "abnormal", "refer", "normal"
@@ -68,13 +67,8 @@ def conformal_rule(thresholds: Sequence[Threshold]) -> Threshold | None:
 
 
 def edges(histogram: ScoreHistogram, ml: float) -> list[float]:
-    """t of `decide` of each subject: the smallest threshold that leaves at most `ml` mL in every scan."""
-    highest: dict[str, float] = {}
-    for scan in histogram.scans:
-        voxel = histogram.voxel_ml(scan) or np.nan
-        edge = curves.edge_for(histogram.scan(scan), int(ml / voxel * (1 + 1e-9)))
-        highest[subject_of(scan)] = max(edge, highest.get(subject_of(scan), -np.inf))
-    return list(highest.values())
+    """t of `decide` of each subject of a model: the smallest threshold that leaves at most `ml` mL in every scan."""
+    return list(edges_for_ml(histogram, ml, {scan: subject_of(scan) for scan in histogram.scans}).values())
 
 
 def _why(patients: int, alpha: float) -> str:

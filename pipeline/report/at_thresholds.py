@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.metrics import ScoreHistogram
-from pipeline.metrics.curves import percentile
+from pipeline.metrics.percentiles import percentile
 from pipeline.report.results import Run
 
 THRESHOLDS, DRAWS = 200, 500

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.metrics import Counts, ScoreHistogram, overlap_share
-from pipeline.metrics.curves import percentile
+from pipeline.metrics.percentiles import percentile
 from pipeline.report.plots import LIGHT, Theme, style_axes
 from pipeline.report.results import CARD, find_runs, load_results
 from pipeline.report.settings import Grid, of_grid, title

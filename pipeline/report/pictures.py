@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from pipeline.errors import PipelineError, check_choice
 from pipeline.metrics import ScoreHistogram
-from pipeline.metrics.curves import percentile
+from pipeline.metrics.percentiles import percentile
 from pipeline.metrics.thresholds import load_thresholds
 from pipeline.report.results import Run, find_runs, read_csv
 from pipeline.report.views import View, anomaly_map, field, lesion_scans, upright, view

@@ -18,7 +18,7 @@ from PIL import Image
 
 from pipeline.metrics import Counts, ScoreHistogram, Threshold
 from pipeline.metrics.bins import snap
-from pipeline.metrics.curves import percentile
+from pipeline.metrics.percentiles import percentile
 from pipeline.metrics.summary import with_oracle
 from pipeline.metrics.thresholds import load_thresholds
 from pipeline.pages import packed, reached

@@ -19,6 +19,7 @@ from pipeline.metrics import (
     pr_curve,
     snap,
 )
+from pipeline.metrics.percentiles import percentile
 
 BITS = [12, 20]
 KINDS = [(name, seed) for name in MAPS for seed in (0, 1)]
@@ -154,7 +155,7 @@ def test_curves_pass_the_points_of_scikit_learn() -> None:
 @pytest.mark.parametrize("name", ["random", "negative", "both signs", "above one"])
 def test_percentiles_are_within_a_bin_of_numpys(name: str, q: float) -> None:
     scores, lesion = sample(name)
-    found = curves.percentile(counted(scores, lesion).pooled(), q)
+    found = percentile(counted(scores, lesion).pooled(), q)
     # Between two neighbouring pixels any threshold is the percentile.
     below, above = (np.percentile(scores, q, method=method) for method in ("lower", "higher"))
     assert below - abs(below) * 2**-11 <= found <= above + abs(above) * 2**-11
@@ -165,15 +166,15 @@ def test_percentiles_are_within_a_bin_of_numpys(name: str, q: float) -> None:
 def test_a_percentile_never_lets_more_through_than_it_says(name: str, q: float) -> None:
     scores, lesion = sample(name)
     counts = counted(scores, lesion).pooled()
-    assert (scores >= np.float32(curves.percentile(counts, q))).mean() <= 1 - q / 100 + 1e-12
+    assert (scores >= np.float32(percentile(counts, q))).mean() <= 1 - q / 100 + 1e-12
 
 
 def test_percentile_of_ties_is_the_number_above_them() -> None:
     scores = np.r_[np.zeros(97), np.ones(3)]
     counts = counted(scores, np.zeros(100)).pooled()
-    assert 0 < curves.percentile(counts, 95) <= np.finfo(np.float32).tiny
-    assert curves.percentile(counts, 97) == curves.percentile(counts, 95)
-    assert curves.percentile(counts, 98) == np.nextafter(np.float32(1), np.float32(2))
+    assert 0 < percentile(counts, 95) <= np.finfo(np.float32).tiny
+    assert percentile(counts, 97) == percentile(counts, 95)
+    assert percentile(counts, 98) == np.nextafter(np.float32(1), np.float32(2))
 
 
 def test_overlap_share_of_separate_and_of_equal_classes() -> None:

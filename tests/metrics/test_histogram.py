@@ -10,7 +10,7 @@ from monai.data import MetaTensor
 
 from pipeline.errors import PipelineError
 from pipeline.metrics import ScoreHistogram, auroc, average_precision, histogram, merge
-from pipeline.metrics.thresholds import operating_point, percentile
+from pipeline.metrics.threshold_rules import operating_point, percentile
 
 SCANS = ["a", "b", "c"]
 
