@@ -17,10 +17,12 @@ def export(
     """Export a model as one flat MONAI bundle: TorchScript, ONNX, configurations and a measured card."""
     from lesionless.prediction.exporting import grid_of
     from lesionless.prediction.packing import as_model
+    from lesionless.prediction.raw_inference import raw_inference
     from pipeline.export.bundle import export as write
 
     folder = as_model(model, atlas)
-    seal = write(folder, out, grid_of(folder, atlas), onnx)
+    grid = grid_of(folder, atlas)
+    seal = write(folder, out, grid, onnx, raw_inference(folder, atlas, grid))
     for name, reason in seal["missing"].items():
         typer.echo(f"no {name}: {reason}")
     typer.echo(f"{out}: a bundle of {seal['method']}, {len(seal['files'])} files")

@@ -116,13 +116,34 @@ def resolve(config: Config, atlas: Path | None) -> tuple[Config, str]:
     Raises:
         PreprocessingError: see `ensure_atlas`, or a value that the steps refuse.
     """
-    from preprocessing.space.atlas import ensure_atlas
-
-    found = ensure_atlas(atlas)
-    resolved = {**config, "atlas": found.config}
+    paths, digest = _atlas(atlas)
+    resolved = {**config, "atlas": paths}
     for part in ("steps", "pseudo_volume"):
         build(resolved, part)
-    return resolved, sha256_json([found.space, *map(sha256_file, found.files)])
+    return resolved, digest
+
+
+def known_atlas(folder: Path | str | None, sha256: str) -> dict[str, str | None]:
+    """The noun `atlas` of a configuration, for the atlas that somebody else prepared scans with.
+
+    Args:
+        folder: of the atlas; None: the one in the user's cache. sha256: of the atlas, as `resolve` gives it.
+
+    Raises:
+        PreprocessingError: see `ensure_atlas`, or it is another atlas.
+    """
+    paths, digest = _atlas(None if folder is None else Path(folder))
+    if digest != sha256:
+        where = Path(str(paths["brain"])).parent
+        raise PreprocessingError(f"{where}: not the atlas that the model was made with; --atlas_dir FOLDER")
+    return paths
+
+
+def _atlas(folder: Path | None) -> tuple[dict[str, str | None], str]:
+    from preprocessing.space.atlas import ensure_atlas
+
+    found = ensure_atlas(folder)
+    return found.config, sha256_json([found.space, *map(sha256_file, found.files)])
 
 
 def build(config: Config, part: str) -> Callable[[Any], Any]:

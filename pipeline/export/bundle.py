@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -34,12 +35,15 @@ from pipeline.recipe import parse_overrides
 REFUSED = "detection"  # MONAI Label turns the geometry of images off in such a folder
 
 
-def export(folder: Path, out: Path, grid: AtlasGrid, onnx: bool = True) -> dict[str, Any]:
+def export(
+    folder: Path, out: Path, grid: AtlasGrid, onnx: bool = True, raw: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Write the bundle `out` of the model in `folder`; it appears whole or not at all. Returns its seal.
 
     Args:
         grid: of the prepared scans that the model takes.
         onnx: also write an ONNX file; it takes most of the time.
+        raw: `inference_raw.yaml`, for raw scans; None: there is none.
 
     Raises:
         PipelineError: the model is not whole, or `out` is there and no bundle, or has a name that MONAI Label misreads.
@@ -52,7 +56,7 @@ def export(folder: Path, out: Path, grid: AtlasGrid, onnx: bool = True) -> dict[
     draft = out.with_name(f".{out.name}.{os.getpid()}.part")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        seal = _fill(draft, model, grid, onnx)
+        seal = _fill(draft, model, grid, onnx, raw)
         shutil.rmtree(out, ignore_errors=True)
         draft.replace(out)
     finally:
@@ -60,7 +64,7 @@ def export(folder: Path, out: Path, grid: AtlasGrid, onnx: bool = True) -> dict[
     return seal
 
 
-def _fill(draft: Path, model: Model, grid: AtlasGrid, onnx: bool) -> dict[str, Any]:
+def _fill(draft: Path, model: Model, grid: AtlasGrid, onnx: bool, raw: Mapping[str, Any] | None) -> dict[str, Any]:
     shutil.copytree(model.folder, draft / MODELS, ignore=_others(model))
     scorer = build_scorer(draft / MODELS, grid, whole=True)
     _write_weights(scorer.network, draft / MODELS)
@@ -77,6 +81,8 @@ def _fill(draft: Path, model: Model, grid: AtlasGrid, onnx: bool) -> dict[str, A
         "evaluate.yaml": evaluation(resolved),
         "multi_gpu_train.yaml": several_processes(),
     }
+    if raw is not None:
+        configs["inference_raw.yaml"] = dict(raw)
     for name, config in configs.items():
         write_text(draft / "configs" / name, yaml.safe_dump(config, sort_keys=False, width=120, allow_unicode=True))
     shutil.copyfile(BASE / "logging.conf", draft / "configs" / "logging.conf")

@@ -72,7 +72,8 @@ def inference(method: str, grid: AtlasGrid, sha256: str | None) -> dict[str, Any
         },
         "maps": (
             "$[@postprocessing({**scan, 'pred': monai.data.MetaTensor(@inferer("
-            "scan['image'].as_tensor()[None].to(@device), @network)[0].cpu())}) for scan in @dataset]"
+            "scan['image'].as_tensor()[None].to(@device), @network)[0].cpu())})['pred'].meta['filename_or_obj'] "
+            "for scan in @dataset]"
         ),
         "initialize": [
             "$monai.utils.set_determinism(seed=0)",

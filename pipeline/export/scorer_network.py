@@ -33,6 +33,16 @@ class AtlasGrid:
     step: int
     tissue_share: float = 0.01
 
+    @property
+    def network_affine(self) -> list[list[float]]:
+        """Voxel of all slices of the network, [size, size, slices], → mm of the atlas (RAS), 4×4."""
+        scale = [self.shape[0] / self.size, self.shape[1] / self.size, self.step]
+        offset = [scale[0] / 2 - 0.5, scale[1] / 2 - 0.5, self.first]
+        inner = torch.diag(torch.tensor([*scale, 1.0], dtype=torch.float64))
+        inner[:3, 3] = torch.tensor(offset)
+        found: list[list[float]] = (torch.tensor(self.affine, dtype=torch.float64) @ inner).tolist()
+        return found
+
 
 class ScorerNetwork(nn.Module):
     """Prepared scan [B, 1, X, Y, Z] in [0, 1] → anomaly map [B, 1, X, Y, Z], on the same grid.
@@ -62,26 +72,33 @@ class ScorerNetwork(nn.Module):
         self.whole = whole
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
+        self._check(image)
+        return torch.stack([self._map(scan[0]) for scan in image.unbind()])[:, None]
+
+    def _check(self, image: torch.Tensor) -> None:
         if tuple(image.shape[1:]) != (1, *self.grid.shape):
             expected = " x ".join(map(str, self.grid.shape))
             raise PipelineError(f"the image must be [B, 1, {expected}], the grid of the atlas; got {[*image.shape]}")
-        return torch.stack([self._map(scan[0]) for scan in image.unbind()])[:, None]
 
     def _map(self, scan: torch.Tensor) -> torch.Tensor:
         """[X, Y, Z] → [X, Y, Z]."""
+        scores, brain, z = self._scores(scan)
+        if not len(z):
+            return torch.zeros_like(scan)
+        heights = torch.arange(self.grid.shape[2], device=scan.device)
+        return self._enlarged(scores, brain, (heights - z[0]) / self.grid.step)
+
+    def _scores(self, scan: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Of the slices that are scored: scores and brain [N, size, size], and their places z [N] in the atlas."""
         slab = scan.permute(2, 0, 1)[self.grid.first :: self.grid.step]
         z = torch.arange(self.grid.first, self.grid.shape[2], self.grid.step, device=scan.device)
         tissue = _between(slab.gt(0).float().mean(dim=(1, 2)) >= self.grid.tissue_share)
         if self.whole:
             slab = slab * tissue[:, None, None]
-        elif not tissue.any():
-            return torch.zeros_like(scan)
         else:
             slab, z = slab[tissue], z[tissue]
         image, brain = self._reduced(slab)
-        found = self._scored(image[:, None], z)[:, 0]
-        heights = torch.arange(self.grid.shape[2], device=scan.device)
-        return self._enlarged(found * brain, brain, (heights - z[0]) / self.grid.step)
+        return (self._scored(image[:, None], z)[:, 0] * brain if len(z) else image), brain, z
 
     def _scored(self, slices: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         if self.whole:
@@ -108,6 +125,30 @@ class ScorerNetwork(nn.Module):
         total, weight = ((up @ (rows @ part @ columns.T).flatten(1)) for part in (scores, brain))
         found = torch.where(weight >= HALF, total / weight.clamp_min(TINY), 0.0)
         return found.view(-1, *self.grid.shape[:2]).permute(1, 2, 0)
+
+
+class SliceScores(ScorerNetwork):
+    """Prepared scan [B, 1, X, Y, Z] → [B, 2, size, size, S]: scores of its brain, and the brain, on the network's grid.
+
+    `pipeline.export.to_scan.MapToScand` brings them to the grid of the scan as it was taken, with one interpolation.
+
+    Raises:
+        PipelineError: a scan on another grid, or without a brain.
+    """
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        self._check(image)
+        return torch.stack([self._on_all_slices(scan[0]) for scan in image.unbind()])
+
+    def _on_all_slices(self, scan: torch.Tensor) -> torch.Tensor:
+        """[X, Y, Z] → [2, size, size, S]; 0 in slices that are not scored."""
+        scores, brain, z = self._scores(scan)
+        if not len(z):
+            raise PipelineError(f"no slice of the scan has a brain of {self.grid.tissue_share:g} of its plane")
+        count = len(range(self.grid.first, self.grid.shape[2], self.grid.step))
+        whole = scores.new_zeros((2, count, self.grid.size, self.grid.size))
+        whole[:, torch.div(z - self.grid.first, self.grid.step, rounding_mode="floor")] = torch.stack([scores, brain])
+        return whole.permute(0, 2, 3, 1)
 
 
 def _between(tissue: torch.Tensor) -> torch.Tensor:

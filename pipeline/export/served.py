@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from pipeline.errors import PipelineError, unwrapped
-from pipeline.export.scorer_network import AtlasGrid, ScorerNetwork
+from pipeline.export.scorer_network import AtlasGrid, ScorerNetwork, SliceScores
 from pipeline.predict.folder import sha256
 from pipeline.predict.model import method_parser, network_and_scorer
 
@@ -55,8 +55,22 @@ def load_scorer(bundle_root: str | Path, device: str | torch.device = "cpu") -> 
     return build_scorer(Path(bundle_root) / "models", AtlasGrid(**grid), device=device)
 
 
+def load_slice_scores(bundle_root: str | Path, device: str | torch.device = "cpu") -> ScorerNetwork:
+    """The scores of an exported bundle on the grid of its network, for maps of raw scans.
+
+    Raises:
+        PipelineError: see `check_bundle`.
+    """
+    grid = check_bundle(bundle_root)["grid"]
+    return build_scorer(Path(bundle_root) / "models", AtlasGrid(**grid), device=device, kind=SliceScores)
+
+
 def build_scorer(
-    folder: Path, grid: AtlasGrid, whole: bool = False, device: str | torch.device = "cpu"
+    folder: Path,
+    grid: AtlasGrid,
+    whole: bool = False,
+    device: str | torch.device = "cpu",
+    kind: type[ScorerNetwork] = ScorerNetwork,
 ) -> ScorerNetwork:
     """The scorer of the model in `folder`, in float32.
 
@@ -68,4 +82,4 @@ def build_scorer(
     parser["device"] = str(device)
     with unwrapped():
         network, scorer = network_and_scorer(parser)
-    return ScorerNetwork(network.eval(), scorer, grid, int(parser["seed"]), whole).eval().to(device)
+    return kind(network.eval(), scorer, grid, int(parser["seed"]), whole).eval().to(device)
