@@ -98,8 +98,10 @@ def test_the_table_of_methods_is_up_to_date() -> None:
     assert found == method_table(), "run: lesionless methods --markdown > bundles/README.md"
 
 
-def test_base_is_short_enough_to_read() -> None:
+def test_base_is_short_and_no_file_is_too_wide_to_read() -> None:
     assert len((bundles.ROOT / "base/base.yaml").read_text().splitlines()) <= 120
+    longest = {path: max(map(len, path.read_text("utf-8").splitlines())) for path in bundles.ROOT.rglob("*.yaml")}
+    assert not [path for path, width in longest.items() if width > 120]
 
 
 @pytest.mark.parametrize("stage, message", [("calibrate", "missing checkpoint"), ("evaluate", "missing checkpoint")])
