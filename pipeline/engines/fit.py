@@ -28,9 +28,10 @@ class Fit(Trainer):
         train_data_loader: normal slices, in an order that depends on its epoch alone.
         prepare_batch: `(batch, device, non_blocking) -> (image, batch)`.
         train_handlers: objects with `attach(engine)`.
+        max_epochs: 1; MONAI's workflows ask every trainer for it.
 
     Raises:
-        PipelineError: in one of several processes, each of which would learn from its own share.
+        PipelineError: more than one epoch; one of several processes, each of which would learn from its own share.
     """
 
     def __init__(
@@ -40,12 +41,17 @@ class Fit(Trainer):
         train_data_loader: DataLoader,
         prepare_batch: Callable[..., Any],
         train_handlers: Sequence[Any] = (),
+        max_epochs: int = 1,
     ) -> None:
+        if max_epochs != 1:
+            raise PipelineError(
+                f"a method without gradients sees every slice once: max_epochs must be 1, got {max_epochs}"
+            )
         if idist.get_world_size() > 1:
             raise PipelineError("a method without gradients is fitted in one process: leave the preset multi_gpu out")
         super().__init__(
             device=device,
-            max_epochs=1,
+            max_epochs=max_epochs,
             data_loader=train_data_loader,
             prepare_batch=prepare_batch,
             handlers=train_handlers,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from monai.bundle import ConfigParser
 
 from pipeline.bundle_file import load
 from pipeline.catalogue import BASE
@@ -47,6 +50,7 @@ def inference(method: str, grid: AtlasGrid, sha256: str | None) -> dict[str, Any
         "sha256": sha256 or "",
         "network_def": network,
         "network": "$@network_def.to(@device).eval()",
+        "program_def": {"_target_": "pipeline.export.served.load_program", "bundle_root": "@bundle_root"},
         "atlas": {
             "_target_": "monai.data.MetaTensor",
             "x": f"$torch.zeros(1).expand(1, *{list(grid.shape)})",
@@ -131,19 +135,38 @@ def _postprocessing() -> dict[str, Any]:
 
 
 def training(resolved: dict[str, Any]) -> dict[str, Any]:
-    """`train.yaml`: the method as it was resolved; needs this package."""
+    """`train.yaml`: the method as it was resolved, with the ids that MONAI's workflows ask for; needs this package."""
     config = {key: value for key, value in resolved.items() if key != "_meta_"}
+    train, trainer = config["train"], dict(config["train"]["trainer"])
+    inferer = trainer.get("inferer", "$None")
+    if "inferer" in trainer:
+        trainer["inferer"] = "@train::inferer"
     return {
         **config,
         "bundle_root": ".",
         "runs_dir": "$@bundle_root + '/runs'",
         "weights_path": "$@output_dir + '/model.pt'",
+        "train": {**train, "inferer": inferer, "trainer": trainer, "handlers": _listed(train["handlers"], config)},
         "initialize": [
             {"_target_": "pipeline.export.served.check_bundle", "bundle_root": "@bundle_root"},
             "$monai.utils.set_determinism(seed=@seed)",
         ],
-        "run": ["$@train::trainer.run()"],
+        "run": resolved["run_train"],
     }
+
+
+def _listed(handlers: str, config: dict[str, Any]) -> list[dict[str, Any]]:
+    """An expression such as `$[*@train::before.values(), @train::log]` as a list of components.
+
+    MONAI's tracking and MONAI Label add to this list, and MONAI's workflows look at the `_target_` of its entries.
+    """
+    parser = ConfigParser(config)
+    listed = []
+    for all_of, name in re.findall(r"(\*?)@([\w:]+)", handlers):
+        for noun in [f"{name}::{key}" for key in parser[name]] if all_of else [name]:
+            disabled = parser.get(f"{noun}::_disabled_", False)
+            listed.append({"_target_": "pipeline.export.served.noun", "noun": f"@{noun}", "_disabled_": disabled})
+    return listed
 
 
 def evaluation(resolved: dict[str, Any]) -> dict[str, Any]:

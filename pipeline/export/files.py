@@ -34,6 +34,8 @@ def write_programs(scorer: ScorerNetwork, folder: Path, onnx: bool = True) -> di
     writers: dict[str, Callable[[Program, torch.Tensor, Path], None]] = {TORCHSCRIPT: _torchscript}
     if onnx:
         writers[ONNX] = _onnx
+    else:
+        missing[ONNX] = "left out, as --no-onnx asked for"
     with torch.no_grad():
         expected = ScorerNetwork(scorer.network, scorer.scorer, scorer.grid, scorer.seed)(other)
     for name, write in writers.items():

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from pipeline.errors import PipelineError, unwrapped
+from pipeline.export.files import probe
+from pipeline.export.program import Program
 from pipeline.export.scorer_network import AtlasGrid, ScorerNetwork, SliceScores
 from pipeline.predict.folder import sha256
 from pipeline.predict.model import method_parser, network_and_scorer
@@ -63,6 +65,21 @@ def load_slice_scores(bundle_root: str | Path, device: str | torch.device = "cpu
     """
     grid = check_bundle(bundle_root)["grid"]
     return build_scorer(Path(bundle_root) / "models", AtlasGrid(**grid), device=device, kind=SliceScores)
+
+
+def load_program(bundle_root: str | Path) -> Program:
+    """The scorer of an exported bundle as tensor operations alone, from which `onnx_export` makes its file.
+
+    Raises:
+        NoProgram: the scorer has none; the message says why. PipelineError: see `check_bundle`.
+    """
+    grid = AtlasGrid(**check_bundle(bundle_root)["grid"])
+    return Program(build_scorer(Path(bundle_root) / "models", grid, whole=True), probe(grid, 0)).eval()
+
+
+def noun(noun: Any) -> Any:
+    """What `noun` refers to: the component that stands for a reference where a list has to hold components."""
+    return noun
 
 
 def build_scorer(
