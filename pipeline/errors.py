@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType, TracebackType
+from typing import TypeVar
+
+Mistake = TypeVar("Mistake", bound=Exception)
 
 
 class PipelineError(ValueError):
@@ -37,7 +40,11 @@ def unwrapped() -> Iterator[None]:
 
 def cause_of(error: BaseException | None) -> PipelineError | None:
     """The PipelineError that an error is or was raised from, None where there is none."""
-    while error is not None and not isinstance(error, PipelineError):
+    return _cause(error, PipelineError)
+
+
+def _cause(error: BaseException | None, kind: type[Mistake]) -> Mistake | None:
+    while error is not None and not isinstance(error, kind):
         error = error.__cause__
     return error
 
@@ -59,16 +66,16 @@ def in_a_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split()) or 'it says nothing'}"
 
 
-def report_in_one_line(main: ModuleType) -> None:
-    """Show a PipelineError without traceback when `main` is the command `python -m monai.bundle`; exit status 1."""
+def report_in_one_line(main: ModuleType, kind: type[Exception] = PipelineError) -> None:
+    """Show a user's mistake without traceback when `main` is the command `python -m monai.bundle`; exit status 1."""
     if not is_monai(main):
         return
 
-    def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        mistake = cause_of(error)
+    def excepthook(raised: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        mistake = cause_of(error) or _cause(error, kind)
         if mistake is not None:
             sys.stderr.write(f"error: {mistake}\n")
         else:
-            sys.__excepthook__(kind, error, trace)
+            sys.__excepthook__(raised, error, trace)
 
     sys.excepthook = excepthook

@@ -16,20 +16,23 @@ from pipeline.files import write_text
 FACTS = ("description", "references", "task", "multiple", "score", "value_range", "changelog")
 
 
-def metadata(method: str) -> dict[str, Any]:
+def metadata(method: str, title: str = "") -> dict[str, Any]:
     """What `bundles/<method>/configs/metadata.json` has to say.
 
     The method's `facts.yaml` holds `description` and `references`, and where the base does not fit: `task`; `multiple`,
     what the sides of a slice are multiples of; `score` and `value_range` of the map; `changelog`, by version.
 
     Args:
-        method: name of an installed method.
+        method: name of an installed method, or of one of the user's own, of which no more is known than its `title`.
 
     Raises:
-        PipelineError: no such method, or a fact with a name that nobody reads.
+        PipelineError: neither, or a fact with a name that nobody reads.
     """
-    file = method_file(method)
     found: dict[str, Any] = copy.deepcopy(json.loads((BASE / "metadata.json").read_text(encoding="utf-8")))
+    if title and method not in available_methods():
+        about = f"The method '{method}', which lesionless does not bring along: configs/train.yaml is all of it."
+        return {**found, "name": title, "description": about, "references": []}
+    file = method_file(method)
     facts: dict[str, Any] = yaml.safe_load(file.with_name("facts.yaml").read_text(encoding="utf-8"))
     for fact in facts:
         if fact not in FACTS:

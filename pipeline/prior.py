@@ -15,6 +15,7 @@ from pipeline.data import atlas_slices, load_manifest
 from pipeline.documents import check_kinds, read_document
 from pipeline.errors import PipelineError
 
+CARD, MAPS = "prior.json", ("mean", "variance")
 CLASSES = ("CSF", "GM", "WM", "background")
 MOST = 1000  # slices
 HEADER = 1 << 20  # bytes
@@ -75,7 +76,7 @@ def load_prior(prior_dir: str | Path, dataset_dir: str | Path) -> ShapePrior:
             raise PipelineError(f"the prior '{prior_dir}' has {key} {card[key]}, the dataset {manifest[key]}")
     if any("z" not in item for item in manifest["items"]):
         raise PipelineError(f"'{dataset_dir}' does not say where its slices lie: prepare it again")
-    mean, variance = (_read_maps(Path(prior_dir), name, card) for name in ("mean", "variance"))
+    mean, variance = (_read_maps(Path(prior_dir), name, card) for name in MAPS)
     size = manifest["image_size"]
     if mean.shape != variance.shape or mean.shape[1:] != (len(CLASSES), size, size):
         raise PipelineError(f"'{prior_dir}': mean and variance must be [{size}, {size}, slices, {len(CLASSES)}]")
@@ -86,8 +87,19 @@ def load_prior(prior_dir: str | Path, dataset_dir: str | Path) -> ShapePrior:
     return prior
 
 
+def prior_files(prior_dir: str | Path, dataset_dir: str | Path) -> list[Path]:
+    """The files that a prior consists of.
+
+    Raises:
+        PipelineError: no prior there; the message is the command that makes one.
+    """
+    folder = Path(prior_dir)
+    _read_card(folder, dataset_dir)
+    return [folder / CARD, *(folder / f"{name}.nii.gz" for name in MAPS)]
+
+
 def _read_card(folder: Path, dataset_dir: str | Path) -> dict[str, Any]:
-    path = folder / "prior.json"
+    path = folder / CARD
     if not path.is_file():
         raise PipelineError(
             f"no tissue prior in '{folder}': run `python -m preprocessing prior --dataset {dataset_dir} --out {folder}`"

@@ -11,7 +11,7 @@ import pandas as pd
 from lesionless.prediction.preparation import known_scans, of_dataset
 from pipeline.errors import PipelineError
 from pipeline.predict.folder import MANIFEST
-from pipeline.predict.model import Model
+from pipeline.predict.model import Model, expression
 from pipeline.predict.pack import Source, pack
 from pipeline.run_state import RECIPE
 from preprocessing.cohort import ledger
@@ -38,7 +38,8 @@ def pack_run(run: Path, out: Path, dataset: Path | None = None, atlas: Path | No
     if manifest["hash"] != recipe["dataset_hash"]:
         raise PipelineError(f"'{dataset}' is not the data set of '{run}', or was changed since; --dataset FOLDER")
     preparation, document, files = of_dataset(dataset, atlas)
-    source = Source(recipe["config"], run, manifest, document, files, _row(run), _inputs(dataset))
+    config = {**recipe["config"], "dataset_dir": expression(dataset)}
+    source = Source(config, run, manifest, document, files, _row(run), _inputs(dataset))
     normals = known_scans(dataset, preparation, lambda item: item["split"] == "calibration")
     patients = known_scans(dataset, preparation, lambda item: item["split"] == "validation")
     return pack(source, out, normals, patients)

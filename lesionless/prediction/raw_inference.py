@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from lesionless.prediction.preparation import of_model
+from pipeline.errors import report_in_one_line
 from pipeline.export.scorer_network import AtlasGrid
+from pipeline.export.served import check_bundle
 from pipeline.predict.model import PREPARATION, read_model
 from pipeline.references import nouns
+from preprocessing.errors import PreprocessingError
 from preprocessing.moved import with_new_names
 
 LOAD = "load"  # the noun of a preparation that opens a scan
@@ -27,6 +31,11 @@ def raw_inference(folder: Path, atlas: Path | None, grid: AtlasGrid) -> dict[str
     config = _in_the_bundle(with_new_names(model.document(PREPARATION)["config"]))
     served = {"bundle_root": "@bundle_root", "device": "@device"}
     return {
+        "initialize": [
+            {"_target_": "lesionless.prediction.raw_inference.begin", "bundle_root": "@bundle_root"},
+            "$monai.utils.set_determinism(seed=@seed)",
+            "$torch.set_grad_enabled(False)",
+        ],
         "flair_like": False,
         "atlas_dir": "$None",
         "sources": {
@@ -54,6 +63,16 @@ def raw_inference(folder: Path, atlas: Path | None, grid: AtlasGrid) -> dict[str
             },
         ],
     }
+
+
+def begin(bundle_root: str) -> None:
+    """The first entry of `initialize`: a mistake of the user ends `python -m monai.bundle` with one line.
+
+    Raises:
+        PipelineError: see `check_bundle`.
+    """
+    report_in_one_line(sys.modules["__main__"], PreprocessingError)
+    check_bundle(bundle_root)
 
 
 def _nouns(config: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -15,11 +14,10 @@ from typing import Any
 
 import torch
 import yaml
-from monai.bundle import ConfigParser
 from monai.data import save_net_with_metadata
 
+from pipeline.bundle_file import load
 from pipeline.catalogue import BASE
-from pipeline.configuration import lay_over, update
 from pipeline.errors import PipelineError
 from pipeline.export.card import model_card
 from pipeline.export.configs import MODELS, evaluation, inference, several_processes, training
@@ -29,8 +27,7 @@ from pipeline.export.served import FORMAT, SEAL, build_scorer
 from pipeline.files import write_json, write_text
 from pipeline.metadata import metadata
 from pipeline.predict.folder import MANIFEST, sha256
-from pipeline.predict.model import WEIGHTS, Model, read_model
-from pipeline.recipe import parse_overrides
+from pipeline.predict.model import TRAINING, WEIGHTS, Model, read_model
 
 REFUSED = "detection"  # MONAI Label turns the geometry of images off in such a folder
 
@@ -72,11 +69,11 @@ def _fill(draft: Path, model: Model, grid: AtlasGrid, onnx: bool, raw: Mapping[s
     facts = _metadata(model, grid, missing)
     program = draft / MODELS / TORCHSCRIPT
     if program.is_file():
-        _describe(program, facts, inference(model.facts["method"], grid, ""))
-    digest = sha256(program) if program.is_file() else None
-    resolved = _resolved(model)
+        _describe(program, facts, inference(model.facts["method"], grid, {}))
+    write_text(draft / "configs" / "metadata.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    resolved = _training(model)
     configs = {
-        "inference.yaml": inference(model.facts["method"], grid, digest),
+        "inference.yaml": inference(model.facts["method"], grid, _digests(draft)),
         "train.yaml": training(resolved),
         "evaluate.yaml": evaluation(resolved),
         "multi_gpu_train.yaml": several_processes(),
@@ -86,10 +83,15 @@ def _fill(draft: Path, model: Model, grid: AtlasGrid, onnx: bool, raw: Mapping[s
     for name, config in configs.items():
         write_text(draft / "configs" / name, yaml.safe_dump(config, sort_keys=False, width=120, allow_unicode=True))
     shutil.copyfile(BASE / "logging.conf", draft / "configs" / "logging.conf")
-    write_text(draft / "configs" / "metadata.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     write_text(draft / "docs" / "README.md", model_card(model, facts, missing))
     shutil.copyfile(model.folder / "LICENSE", draft / "LICENSE")
     return _seal(draft, model, grid, missing)
+
+
+def _digests(draft: Path) -> dict[str, str] | None:
+    """SHA-256 of what `inference.yaml` works with; None where the scorer has no TorchScript program."""
+    files = (f"{MODELS}/{TORCHSCRIPT}", "configs/metadata.json")
+    return {name: sha256(draft / name) for name in files} if (draft / files[0]).is_file() else None
 
 
 def _others(model: Model) -> Any:
@@ -110,28 +112,18 @@ def _write_weights(network: torch.nn.Module, folder: Path) -> None:
     save_file(state, folder / "model.safetensors")
 
 
-def _resolved(model: Model) -> dict[str, Any]:
-    """The method with its training, by the presets and overrides of its row."""
-    parser = ConfigParser()
-    parser.read_config(str(BASE / "base.yaml"))
-    row = model.document("card.json")
-    presets = [name for name in str(row.get("presets") or "").split(",") if name and name != "unknown"]
-    lay_over(parser, str(row.get("method_file") or model.facts["method"]), presets)
-    asked = str(row.get("overrides") or "")
-    update(parser, parse_overrides(_words(asked)), "the row of the model")
-    parser["seed"] = model.facts["seed"]
-    parser["recipe"] = {"method_file": "", "presets": ",".join(presets), "overrides": asked}
-    config: Any = parser.config
-    return config
-
-
-def _words(asked: str) -> list[str]:
-    return [] if asked == "unknown" else shlex.split(asked)
+def _training(model: Model) -> dict[str, Any]:
+    """The method as it was trained, with its stages."""
+    if TRAINING not in model.facts["files"]:
+        raise PipelineError(
+            f"'{model.folder}' does not say how it was trained: `lesionless pack RUN --out MODEL` again"
+        )
+    return load(model.folder / TRAINING)
 
 
 def _metadata(model: Model, grid: AtlasGrid, missing: dict[str, str]) -> dict[str, Any]:
     """As in the repository, with the shape of a volume: two sides would register as a slice."""
-    facts = metadata(model.facts["method"])
+    facts = metadata(model.facts["method"], model.facts["title"])
     needed = facts["required_packages_version"]  # train and evaluate; inference.yaml needs nibabel alone
     facts["required_packages_version"] = {**needed, "lesionless": version("lesionless")}
     of_network = facts["network_data_format"]

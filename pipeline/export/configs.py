@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
@@ -13,19 +15,19 @@ from pipeline.export.files import TORCHSCRIPT
 from pipeline.export.scorer_network import AtlasGrid
 
 MODELS = "models"
-_SHA = "hashlib.sha256(pathlib.Path(@bundle_root, 'models', '{name}').read_bytes()).hexdigest()"
-_TAMPERED = (
-    "$None if {found} == @sha256 else (_ for _ in ()).throw("
-    "ValueError('models/{name} is not the file that was exported with this bundle; copy the bundle again'))"
+_UNCHANGED = (
+    "$[None for name, digest in @sha256.items() if hashlib.sha256(pathlib.Path(@bundle_root, name).read_bytes())"
+    ".hexdigest() != digest and (_ for _ in ()).throw(ValueError("
+    "name + ' is not the file that was exported with this bundle; copy the bundle again'))]"
 )
 
 
-def inference(method: str, grid: AtlasGrid, sha256: str | None) -> dict[str, Any]:
+def inference(method: str, grid: AtlasGrid, sha256: Mapping[str, str] | None) -> dict[str, Any]:
     """`inference.yaml`: one file, with MONAI, torch and nibabel alone where the scorer has a TorchScript program.
 
     Args:
-        sha256: of the TorchScript file; empty: it is not checked; None: there is none, and the network is this
-            package's.
+        sha256: of the files that it works with, by their path in the bundle; None: the network is this package's, since
+            there is no TorchScript file.
     """
     served = f"$torch.jit.load(@bundle_root + '/{MODELS}/{TORCHSCRIPT}', map_location=@device)"
     network: Any = served
@@ -42,12 +44,13 @@ def inference(method: str, grid: AtlasGrid, sha256: str | None) -> dict[str, Any
             "$import torch",
         ],
         "method": method,
+        "seed": 0,
         "bundle_root": ".",
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         "dataset_dir": "$@bundle_root + '/images'",
         "images": "$sorted(glob.glob(os.path.join(@dataset_dir, '*.nii*')))",
         "output_dir": "$@bundle_root + '/eval'",
-        "sha256": sha256 or "",
+        "sha256": dict(sha256 or {}),
         "network_def": network,
         "network": "$@network_def.to(@device).eval()",
         "program_def": {"_target_": "pipeline.export.served.load_program", "bundle_root": "@bundle_root"},
@@ -80,16 +83,12 @@ def inference(method: str, grid: AtlasGrid, sha256: str | None) -> dict[str, Any
             "for scan in @dataset]"
         ),
         "initialize": [
-            "$monai.utils.set_determinism(seed=0)",
+            "$monai.utils.set_determinism(seed=@seed)",
             "$torch.set_grad_enabled(False)",
-            *([_check(TORCHSCRIPT)] if sha256 else []),
+            _UNCHANGED,
         ],
         "run": ["$@maps"],
     }
-
-
-def _check(name: str) -> str:
-    return _TAMPERED.format(found=_SHA.format(name=name), name=name)
 
 
 def _preprocessing() -> dict[str, Any]:
@@ -143,12 +142,14 @@ def training(resolved: dict[str, Any]) -> dict[str, Any]:
         trainer["inferer"] = "@train::inferer"
     return {
         **config,
+        **_inputs(config),
         "bundle_root": ".",
+        "dataset_dir": "$None",
         "runs_dir": "$@bundle_root + '/runs'",
         "weights_path": "$@output_dir + '/model.pt'",
         "train": {**train, "inferer": inferer, "trainer": trainer, "handlers": _listed(train["handlers"], config)},
         "initialize": [
-            {"_target_": "pipeline.export.served.check_bundle", "bundle_root": "@bundle_root"},
+            {"_target_": "pipeline.export.served.begin", "bundle_root": "@bundle_root"},
             "$monai.utils.set_determinism(seed=@seed)",
         ],
         "run": resolved["run_train"],
@@ -169,6 +170,12 @@ def _listed(handlers: str, config: dict[str, Any]) -> list[dict[str, Any]]:
     return listed
 
 
+def _inputs(config: dict[str, Any]) -> dict[str, str]:
+    """The prior lies beside the model; a feature network is not ours to hand on: its name is kept, without folders."""
+    named = {key: Path(config[key]).name for key in config["inputs"] if not str(config[key]).startswith("$")}
+    return {**named, **({"prior_dir": f"$@bundle_root + '/{MODELS}'"} if "prior_dir" in config else {})}
+
+
 def evaluation(resolved: dict[str, Any]) -> dict[str, Any]:
     """`evaluate.yaml`, laid over `train.yaml`: thresholds and measurement of the weights of this bundle."""
     stages = [*resolved["run_calibrate"], *resolved["run_evaluate"]]
@@ -178,5 +185,5 @@ def evaluation(resolved: dict[str, Any]) -> dict[str, Any]:
 def several_processes() -> dict[str, Any]:
     """`multi_gpu_train.yaml`, laid over `train.yaml`, for torchrun."""
     preset: dict[str, Any] = load(BASE / "presets" / "multi_gpu.yaml")
-    check = {"_target_": "pipeline.export.served.check_bundle", "bundle_root": "@bundle_root"}
-    return {**preset, "initialize": [check, *preset["initialize"]]}
+    begin = {"_target_": "pipeline.export.served.begin", "bundle_root": "@bundle_root"}
+    return {**preset, "initialize": [begin, *preset["initialize"]]}

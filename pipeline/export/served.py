@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pipeline.errors import PipelineError, unwrapped
+from pipeline.documents import check_kinds, read_document
+from pipeline.errors import PipelineError, report_in_one_line, unwrapped
 from pipeline.export.files import probe
 from pipeline.export.program import Program
 from pipeline.export.scorer_network import AtlasGrid, ScorerNetwork, SliceScores
@@ -18,6 +19,18 @@ from pipeline.predict.model import method_parser, network_and_scorer
 
 SEAL = "bundle.json"
 FORMAT = {"format": "lesionless-bundle", "version": 1}
+GRID = {"shape": 3 * [int], "affine": 4 * [4 * [float]], "size": int, "first": int, "step": int, "tissue_share": float}
+KINDS = {"files": {str: str}, "grid": GRID, "missing": {str: str}, "method": str}
+
+
+def begin(bundle_root: str | Path) -> None:
+    """The first entry of `initialize`: a user's mistake ends `python -m monai.bundle` with one line, also what follows.
+
+    Raises:
+        PipelineError: see `check_bundle`.
+    """
+    report_in_one_line(sys.modules["__main__"])
+    check_bundle(bundle_root)
 
 
 def check_bundle(bundle_root: str | Path) -> dict[str, Any]:
@@ -29,22 +42,28 @@ def check_bundle(bundle_root: str | Path) -> dict[str, Any]:
     path = Path(bundle_root) / SEAL
     if not path.is_file():
         raise PipelineError(f"'{bundle_root}' is no exported bundle: {SEAL} is missing; `lesionless export` writes it")
-    try:
-        seal: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise PipelineError(f"{path}: truncated or not JSON; copy the bundle again") from error
+    seal = read_document(path)
+    check_kinds(seal, {"release": str}, str(path))
     if {key: seal.get(key) for key in FORMAT} != FORMAT or seal["release"] != version("lesionless"):
         raise PipelineError(
-            f"{path} is of release {seal.get('release')}, this is lesionless {version('lesionless')}: "
-            f"pip install lesionless=={seal.get('release')}, or export the model again"
+            f"{path} is of release {seal['release']}, this is lesionless {version('lesionless')}: "
+            f"pip install lesionless=={seal['release']}, or export the model again"
         )
+    check_kinds(seal, KINDS, str(path))
     for name, digest in seal["files"].items():
-        file = Path(bundle_root) / name
-        if not file.is_file():
-            raise PipelineError(f"'{file}' is missing; copy the bundle again")
-        if sha256(file) != digest:
-            raise PipelineError(f"'{file}' is not the file that was exported (SHA-256 differs); copy the bundle again")
-    return seal
+        _check(Path(bundle_root), name, digest)
+    found: dict[str, Any] = seal
+    return found
+
+
+def _check(root: Path, name: str, digest: str) -> None:
+    file = root / name
+    if not file.resolve().is_relative_to(root.resolve()):
+        raise PipelineError(f"'{root}': its file '{name}' lies outside; the bundle is not used")
+    if not file.is_file():
+        raise PipelineError(f"'{file}' is missing; copy the bundle again")
+    if sha256(file) != digest:
+        raise PipelineError(f"'{file}' is not the file that was exported (SHA-256 differs); copy the bundle again")
 
 
 def load_scorer(bundle_root: str | Path, device: str | torch.device = "cpu") -> ScorerNetwork:

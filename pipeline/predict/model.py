@@ -21,6 +21,7 @@ METHOD, WEIGHTS, CHOICES, GEOMETRY, THRESHOLDS = (
     "thresholds.json",
 )
 PREPARATION, CARD, SEEN, PATIENTS = "preparation.json", "card.json", "seen.json", "patients.npz"
+TRAINING = "training.yaml"  # the method as it was trained, with all stages
 
 
 @dataclass(frozen=True)

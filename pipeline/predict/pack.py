@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from monai.bundle import ConfigParser
 
 from pipeline.files import write_json
 from pipeline.metrics import save_thresholds
@@ -18,6 +19,7 @@ from pipeline.predict.calibration import KnownScan, learn_thresholds, measured, 
 from pipeline.predict.folder import seal
 from pipeline.predict.model import Model, build_network, own_values, read_model
 from pipeline.predict.seen import seen
+from pipeline.prior import prior_files
 
 NORMALS = "normals"
 PACKAGES = ("lesionless", "monai", "numpy", "torch")
@@ -25,8 +27,9 @@ _GEOMETRY = (
     *("format", "version", "name", "simulated", "modality", "space", "image_size", "slices"),
     *("spacing_mm", "z", "affine", "hash"),
 )
-_LEFT_OUT = (  # paths, which the model's place decides, and stages
-    *("dataset_dir", "runs_dir", "output_dir", "weights_path", "thresholds_path", "_meta_"),
+_OF_THE_RUN = ("dataset_dir", "runs_dir", "_meta_")
+_NOT_FOR_SCORING = (  # paths, which the model's place decides, and stages
+    *("output_dir", "weights_path", "thresholds_path"),
     *("train", "calibrate", "evaluate", "split_evaluator", "initialize"),
 )
 
@@ -72,8 +75,12 @@ def pack(source: Source, out: Path, normals: Iterable[KnownScan], patients: Iter
 
 
 def _write_method(folder: Path, source: Source) -> None:
-    config = {key: value for key, value in source.config.items() if key not in _LEFT_OUT and not key.startswith("run_")}
-    (folder / names.METHOD).write_text(yaml.safe_dump(config, sort_keys=False, width=120), "utf-8")
+    training = {key: value for key, value in source.config.items() if key not in _OF_THE_RUN}
+    scoring = {k: value for k, value in training.items() if k not in _NOT_FOR_SCORING and not k.startswith("run_")}
+    for name, config in {names.METHOD: scoring, names.TRAINING: training}.items():
+        (folder / name).write_text(yaml.safe_dump(config, sort_keys=False, width=120), "utf-8")
+    for path in _prior(source.config):
+        shutil.copyfile(path, folder / path.name)
     for name in (names.WEIGHTS, names.CHOICES):
         if (source.run / name).is_file():
             shutil.copyfile(source.run / name, folder / name)
@@ -86,6 +93,13 @@ def _write_method(folder: Path, source: Source) -> None:
     write_json(folder / names.CARD, dict(source.row))
     (folder / "README.md").write_text(_readme(source), "utf-8")
     (folder / "LICENSE").write_text(licence(), "utf-8")
+
+
+def _prior(config: Mapping[str, Any]) -> list[Path]:
+    """The files of the tissue prior that a method was trained with; none without one."""
+    if "prior_dir" not in config:
+        return []
+    return prior_files(ConfigParser(dict(config)).get_parsed_content("prior_dir"), config["dataset_dir"])
 
 
 def _calibrate(folder: Path, normals: Iterable[KnownScan], patients: Iterable[KnownScan]) -> dict[str, Any]:
