@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from pipeline.components import check_components
 from pipeline.documents import read_document
 from pipeline.errors import PipelineError, check_choice
 from pipeline.metrics import ScoreHistogram, Threshold, load_thresholds
@@ -110,7 +111,12 @@ def build_network(folder: Path) -> Network:
 
 
 def network_and_scorer(parser: Any) -> tuple[Any, Any]:
-    """The trained network and the scorer of a method; a network that is not trained is drawn by the method's seed."""
+    """The trained network and the scorer of a method; a network that is not trained is drawn by the method's seed.
+
+    Raises:
+        PipelineError: a class of the method that is not there.
+    """
+    check_components(parser.config)
     with torch.random.fork_rng():
         torch.manual_seed(int(parser["seed"]))
         return parser.get_parsed_content("trained_network"), parser.get_parsed_content("scorer")

@@ -42,7 +42,8 @@ CHEAP: dict[str, dict[str, Any]] = {
 def write_model(method: str, dataset: Path, root: Path) -> Path:
     """The folder of a model with weights as they are drawn; what learns without gradients is fitted."""
     asked = {"max_epochs": 1, "precision": "fp32", **CHEAP.get(method, {})}
-    run, out = root / "run" / method, root / "model" / method
+    name = Path(method).stem
+    run, out = root / "run" / name, root / "model" / name
     paths = {"dataset_dir": str(dataset), "runs_dir": str(root / "run")}
     workflow = MethodWorkflow(method=method, **paths, **asked, **{"tuning#candidates": {}})
     parser = workflow.parser
