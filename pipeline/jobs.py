@@ -26,6 +26,7 @@ from pipeline.lock import locked
 from pipeline.preflight import check_run
 from pipeline.recipe import overrides_text
 from pipeline.run_state import RECIPE, Values, made_of, stages_done, write_stages
+from pipeline.source import source_digest
 from pipeline.workflow import MethodWorkflow
 
 STAGES = ("train", "calibrate", "evaluate")
@@ -45,6 +46,7 @@ class Job:
         digest: of what decides the numbers.
         dataset_hash: of the prepared data set.
         release: versions of the packages that planned it.
+        code: digest of the source that planned it, see `source_digest`.
     """
 
     method: str
@@ -54,6 +56,7 @@ class Job:
     digest: str
     dataset_hash: str
     release: str
+    code: str
 
     @property
     def name(self) -> str:
@@ -84,7 +87,7 @@ def plan(
 
     Raises:
         PipelineError: any of the jobs will be refused: its configuration, its data, another run or one of another
-            release in its folder.
+            release or of other code in its folder.
     """
     where = {"dataset_dir": str(Path(dataset_dir).absolute()), "runs_dir": str(Path(runs_dir).absolute())}
     settings = {"presets": presets, **where, **override}
@@ -95,16 +98,21 @@ def _of_method(method: str, seeds: Sequence[int], settings: dict[str, Any]) -> l
     parser = MethodWorkflow(method=method, **settings, seed=seeds[0]).parser
     dataset_hash = load_manifest(settings["dataset_dir"])["hash"]
     values, root = made_of(parser, dataset_hash), Path(parser.get_parsed_content("output_dir")).parent
-    of_method = _sha256({key: value for key, value in values.items() if key != "seed"})
-    shared = {"settings": settings, "dataset_hash": dataset_hash, "release": release()}
+    shared = {"settings": settings, "dataset_hash": dataset_hash, "release": release(), "code": source_digest()}
     jobs = [
-        Job(method, seed, folder=root / f"seed-{seed}", digest=_sha256([of_method, seed]), **shared) for seed in seeds
+        Job(method, seed, folder=root / f"seed-{seed}", digest=digest, **shared)
+        for seed, digest in zip(seeds, _digests(values, seeds), strict=True)
     ]
     missing: set[str] = set()
     for job in jobs:
         missing |= set(_missing(job, {**values, "seed": job.seed}))
     check_run(parser, [stage for stage in STAGES if stage in missing])
     return jobs
+
+
+def _digests(values: Values, seeds: Sequence[int]) -> list[str]:
+    of_method = _sha256({key: value for key, value in values.items() if key != "seed"})
+    return [_sha256([of_method, seed]) for seed in seeds]
 
 
 def _sha256(content: Any) -> str:
@@ -114,15 +122,26 @@ def _sha256(content: Any) -> str:
 def _missing(job: Job, values: Values) -> Iterable[str]:
     """Stages that are still to be run."""
     record = ledger.read(job.folder)
-    if record is not None and record["state"] != ledger.WAITING and record["release"] != job.release:
-        raise PipelineError(
-            f"'{job.folder}' is of another release: {record['release']}; this is {job.release}. Their rows cannot "
-            "stand in one table: delete the folder and its status file, or choose another --out"
-        )
+    if record is not None and record["state"] != ledger.WAITING:
+        _check_maker(job, record)
     if ledger.why(record, job.digest, job.folder) is None:
         return ()
     done = _complete(job.folder, values)
     return [stage for stage in STAGES if stage not in done]
+
+
+def _check_maker(job: Job, record: Record) -> None:
+    """Refuse to go on with what another release, or other code of this one, has begun."""
+    way_out = "Their rows cannot stand in one table: delete the folder and its status file, or choose another --out"
+    if record["release"] != job.release:
+        raise PipelineError(
+            f"'{job.folder}' is of another release: {record['release']}; this is {job.release}. {way_out}"
+        )
+    if record.get("code") != job.code:
+        raise PipelineError(
+            f"'{job.folder}' is of other code of this release: {record.get('code', 'not written down')}; this is "
+            f"{job.code}. {way_out}, or go on with that code"
+        )
 
 
 def _complete(folder: Path, values: Values) -> list[str]:
@@ -135,8 +154,8 @@ def run_job(job: Job) -> None:
     """Train, calibrate and evaluate; stages that are complete are not run again.
 
     Raises:
-        PipelineError: this machine has another release, or does not see the data or the results; another process is
-            at this job; whatever the stages refuse.
+        PipelineError: this machine has another release or other code, or does not see the data or the results;
+            another process is at this job; whatever the stages refuse.
     """
     _check_place(job)
     with locked(job.folder), one_gpu():
@@ -148,6 +167,11 @@ def _check_place(job: Job) -> None:
     here, dataset = platform.node(), Path(job.settings["dataset_dir"])
     if job.release != release():
         raise PipelineError(f"the job is of {job.release}, the worker on {here} has {release()}: install the same")
+    if job.code != source_digest():
+        raise PipelineError(
+            f"the job is of the code {job.code}, the worker on {here} has {source_digest()} of the same release: "
+            "install the same files there, and start the worker again"
+        )
     if not dataset.is_dir():
         raise PipelineError(f"the worker on {here} does not see the data set '{dataset}': it needs the same path there")
     found = load_manifest(dataset)["hash"]
@@ -162,6 +186,11 @@ def _check_place(job: Job) -> None:
 def _run_stages(job: Job) -> None:
     parser = MethodWorkflow(**job.run).parser
     now = made_of(parser, job.dataset_hash)
+    if _digests(now, [job.seed]) != [job.digest]:
+        raise PipelineError(
+            f"{job.name}: the settings on {platform.node()} are not those of the job, whose method or preset file "
+            "says something else; give both the same files, and run again"
+        )
     done = _complete(job.folder, now)
     for stage in STAGES:
         if stage in done:
@@ -185,12 +214,13 @@ def recipe(parser: ConfigParser) -> dict[str, Any]:
     resolved = {name: value for name, value in config.items() if name != "_meta_"}
     dataset = Path(config["dataset_dir"])
     found = {"dataset_dir": str(dataset.absolute()), "dataset_hash": load_manifest(dataset)["hash"]}
-    return {**found, "config": json.loads(json.dumps(resolved, default=str))}
+    return {**found, "code": source_digest(), "config": json.loads(json.dumps(resolved, default=str))}
 
 
 def note(job: Job, state: str, **more: Any) -> Record:
     """Write the status file of a job; what it says now."""
-    record = {**job.asked(), "state": state, "digest": job.digest, "release": job.release, **more}
+    made = {"digest": job.digest, "release": job.release, "code": job.code}
+    record = {**job.asked(), "state": state, **made, **more}
     ledger.write(job.folder, record)
     return record
 

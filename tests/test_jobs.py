@@ -19,6 +19,7 @@ from pipeline.jobs import Job, attempt, note, plan, run_job
 from pipeline.leaderboard import collect, run_leaderboard
 from pipeline.ledger import Record
 from pipeline.lock import locked
+from pipeline.source import source_digest
 from preprocessing.errors import PreprocessingError
 
 TOYS = Path(__file__).parent / "toy_methods"
@@ -124,6 +125,7 @@ def test_a_worker_that_would_compute_something_else_is_refused(tiny_dataset: Pat
     refused(job, f"does not see the results '{tmp_path / 'runs'}'")
     note(job, ledger.WAITING)
     refused(replace(job, release="lesionless 0.0.1"), "the job is of lesionless 0.0.1, the worker on ")
+    refused(replace(job, code="0ld"), "the job is of the code 0ld, the worker on ")
     refused(replace(job, dataset_hash="f00"), f"sees another data set in '{tiny_dataset}': hash ")
     gone = replace(job, settings={**job.settings, "dataset_dir": str(tmp_path / "gone")})
     refused(gone, f"does not see the data set '{tmp_path / 'gone'}': it needs the same path there")
@@ -135,6 +137,39 @@ def test_a_folder_of_another_release_is_refused(tiny_dataset: Path, tmp_path: Pa
     note(replace(job, release="lesionless 0.0.1"), ledger.DONE, outputs={})
     with pytest.raises(PipelineError, match="seed-0' is of another release: lesionless 0.0.1; this is lesionless"):
         plan(["intensity"], tiny_dataset, tmp_path)
+
+
+def test_results_of_other_code_of_the_same_release_are_refused(tiny_dataset: Path, tmp_path: Path) -> None:
+    job = plan(["intensity"], tiny_dataset, tmp_path)[0]
+    run_jobs([job])
+    assert json.loads((job.folder / "recipe.json").read_text())["code"] == job.code == source_digest()
+    note(replace(job, code="0ld"), ledger.DONE, outputs={})
+    with pytest.raises(
+        PipelineError, match=r"seed-0' is of other code of this release: 0ld; this is .* choose another"
+    ):
+        plan(["intensity"], tiny_dataset, tmp_path)
+    note(replace(job, code="0ld"), ledger.WAITING)
+    assert plan(["intensity"], tiny_dataset, tmp_path) == [job], "nothing was made by that code"
+
+
+def test_the_digest_of_the_source_is_that_of_every_python_file_and_its_place(tmp_path: Path) -> None:
+    copies = [tmp_path / name for name in ("a", "b", "changed", "moved", "more")]
+    for copy in copies:
+        (copy / "losses").mkdir(parents=True)
+        (copy / "losses/one.py").write_text("x = 1\n")
+        (copy / "notes.txt").write_text(copy.name)
+    (tmp_path / "changed/losses/one.py").write_text("x = 2\n")
+    (tmp_path / "moved/losses/one.py").rename(tmp_path / "moved/one.py")
+    (tmp_path / "more/two.py").touch()
+    a, b, *others = map(source_digest, copies)
+    assert a == b and len({a, *others}) == 4
+
+
+def test_a_worker_whose_method_file_says_something_else_is_refused(tiny_dataset: Path, tmp_path: Path) -> None:
+    job = plan(["vae"], tiny_dataset, tmp_path, beta=2.0)[0]
+    note(job, ledger.WAITING)
+    record = attempt(replace(job, settings={**job.settings, "beta": 3.0}))
+    assert record["reason"].startswith("vae/seed-0: the settings on ") and not (job.folder / "stages.json").exists()
 
 
 def test_a_half_written_row_is_refused_by_name_and_written_anew(tiny_dataset: Path, tmp_path: Path) -> None:
