@@ -11,7 +11,7 @@ from monai.networks.schedulers import DDIMScheduler
 from pipeline.contracts import Denoiser, Scored
 from pipeline.inferers.chunks import CHUNK, scored_by_chunks
 from pipeline.inferers.residual import PARTS, check_part
-from pipeline.inferers.smoothing import smooth_volume
+from pipeline.inferers.smoothing import check_sigma, smooth_volume
 from pipeline.precision import autocast
 from pipeline.transforms import OctaveNoise
 
@@ -34,7 +34,7 @@ class NoiseAndDenoise:
         precision: of the network's passes, see `pipeline.precision`.
 
     Raises:
-        PipelineError: another part.
+        PipelineError: another part, or negative sigma.
 
     Source: Wyatt et al. 2022 (AnoDDPM), Song et al. 2021 (DDIM).
 
@@ -57,14 +57,13 @@ class NoiseAndDenoise:
 
     def __post_init__(self) -> None:
         check_part(self.part)
+        check_sigma(*(self.sigma_mm or ()))
 
     def __call__(self, inputs: torch.Tensor, network: Denoiser) -> Scored:
         """Map and x̂ of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
         self.scheduler.set_timesteps(self.scheduler.num_train_timesteps // self.stride)
         generator = torch.Generator().manual_seed(0)
         scored = scored_by_chunks(lambda image: self._score(image, network, generator), inputs, self.chunk)
-        if self.sigma_mm is None:
-            return scored
         return scored._replace(map=smooth_volume(scored.map, inputs > 0, self.sigma_mm, self.spacing_mm))
 
     def _score(self, image: torch.Tensor, network: Denoiser, generator: torch.Generator) -> Scored:

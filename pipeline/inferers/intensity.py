@@ -7,22 +7,10 @@ from dataclasses import dataclass
 import torch
 
 from pipeline.contracts import Scored
-from pipeline.errors import PipelineError, check_choice
-from pipeline.inferers.smoothing import smooth_in_plane
+from pipeline.errors import check_choice
+from pipeline.inferers.smoothing import check_sigma, smooth_in_plane
 
 SCOPES = ("volume", "slice")
-
-
-def check_sigma(sigma_mm: float) -> None:
-    """Raise PipelineError for a Gaussian of negative width.
-
-    Example:
-        >>> check_sigma(-1.0)
-        Traceback (most recent call last):
-        pipeline.errors.PipelineError: sigma_mm must be ≥ 0, got -1.0
-    """
-    if sigma_mm < 0:
-        raise PipelineError(f"sigma_mm must be ≥ 0, got {sigma_mm}")
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from typing import Protocol
 import torch
 
 from pipeline.contracts import MapInferer, PlacedDetector, Scored
-from pipeline.inferers.intensity import check_sigma
 from pipeline.inferers.residual import PARTS, check_part
-from pipeline.inferers.smoothing import smooth_volume
+from pipeline.inferers.smoothing import check_sigma, smooth_volume
 
 
 class Projection(Protocol):
@@ -53,17 +52,14 @@ class StandardScore:
 
     def __post_init__(self) -> None:
         check_part(self.part)
-        for sigma in self.sigma_mm or ():
-            check_sigma(sigma)
+        check_sigma(*(self.sigma_mm or ()))
 
     def at(self, z: torch.Tensor) -> MapInferer[PlacedDetector]:
         """The map of slices at the heights z [N] of the atlas."""
 
         def score(inputs: torch.Tensor, network: PlacedDetector) -> Scored:
             found = PARTS[self.part](network(inputs, z).float())
-            if self.sigma_mm is not None:
-                found = smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm)
-            return Scored(found)
+            return Scored(smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm))
 
         return score
 
@@ -99,8 +95,7 @@ class ProjectionResidual:
 
     def __post_init__(self) -> None:
         check_part(self.part)
-        for sigma in self.sigma_mm or ():
-            check_sigma(sigma)
+        check_sigma(*(self.sigma_mm or ()))
 
     def at(self, z: torch.Tensor) -> MapInferer[Projection]:
         """The map and x̂ of slices at the heights z [N] of the atlas."""
@@ -108,8 +103,6 @@ class ProjectionResidual:
         def score(inputs: torch.Tensor, network: Projection) -> Scored:
             drawn = network(inputs, z, self.components).float()
             found = PARTS[self.part](inputs - drawn) * (inputs > 0)
-            if self.sigma_mm is not None:
-                found = smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm)
-            return Scored(found, drawn)
+            return Scored(smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm), drawn)
 
         return score

@@ -10,7 +10,7 @@ import torch
 from pipeline.contracts import Restorer, Scored
 from pipeline.inferers.chunks import CHUNK, scored_by_chunks
 from pipeline.inferers.residual import PARTS, check_part
-from pipeline.inferers.smoothing import smooth_volume
+from pipeline.inferers.smoothing import check_sigma, smooth_volume
 from pipeline.precision import autocast
 
 
@@ -29,7 +29,7 @@ class OneStepResidual:
         precision: of the network's passes, see `pipeline.precision`.
 
     Raises:
-        PipelineError: another part.
+        PipelineError: another part, or negative sigma.
 
     Source: Naval Marimont et al. 2023.
 
@@ -48,12 +48,11 @@ class OneStepResidual:
 
     def __post_init__(self) -> None:
         check_part(self.part)
+        check_sigma(*(self.sigma_mm or ()))
 
     def __call__(self, inputs: torch.Tensor, network: Restorer) -> Scored:
         """Map, and mean of P over t, of the slices `inputs` [N, 1, H, W] in [0, 1]."""
         scored = scored_by_chunks(lambda image: self._score(image, network), inputs, self.chunk)
-        if self.sigma_mm is None:
-            return scored
         return scored._replace(map=smooth_volume(scored.map, inputs > 0, self.sigma_mm, self.spacing_mm))
 
     def _score(self, image: torch.Tensor, network: Restorer) -> Scored:

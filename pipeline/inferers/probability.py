@@ -9,8 +9,7 @@ import torch
 
 from pipeline.contracts import Detector, MapInferer, PlacedDetector, Scored
 from pipeline.inferers.chunks import CHUNK, by_chunks
-from pipeline.inferers.intensity import check_sigma
-from pipeline.inferers.smoothing import smooth_volume
+from pipeline.inferers.smoothing import check_sigma, smooth_volume
 from pipeline.precision import autocast
 
 
@@ -61,8 +60,7 @@ class MirroredProbability:
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        for sigma in self.sigma_mm or ():
-            check_sigma(sigma)
+        check_sigma(*(self.sigma_mm or ()))
 
     def at(self, z: torch.Tensor) -> MapInferer[PlacedDetector]:
         """The map of slices at the heights z [N] of the atlas; the network is in evaluation mode."""
@@ -71,9 +69,7 @@ class MirroredProbability:
             size = self.chunk or max(len(inputs), 1)
             parts = zip(inputs.split(size), z.split(size), strict=True)
             found = torch.cat([self._logits(*part, network) for part in parts]).sigmoid()
-            if self.sigma_mm is not None:
-                found = smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm)
-            return Scored(found)
+            return Scored(smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm))
 
         return score
 
@@ -106,12 +102,9 @@ class NetworkMap:
     spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
-        for sigma in self.sigma_mm or ():
-            check_sigma(sigma)
+        check_sigma(*(self.sigma_mm or ()))
 
     def __call__(self, inputs: torch.Tensor, network: Detector) -> Scored:
         """Map of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
         found = by_chunks(lambda part: network(part).float(), inputs, self.chunk)
-        if self.sigma_mm is not None:
-            found = smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm)
-        return Scored(found)
+        return Scored(smooth_volume(found, inputs > 0, self.sigma_mm, self.spacing_mm))

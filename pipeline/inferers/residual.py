@@ -17,7 +17,7 @@ from pipeline.contracts import (
 )
 from pipeline.errors import check_choice
 from pipeline.inferers.chunks import CHUNK, scored_by_chunks
-from pipeline.inferers.smoothing import smooth_volume
+from pipeline.inferers.smoothing import check_sigma, smooth_volume
 from pipeline.losses import drawn_image
 from pipeline.losses.reconstruction import kl_of_each, negative_elbo
 
@@ -59,7 +59,7 @@ class Residual:
         spacing_mm: size of a voxel along the rows, the columns and the slices in mm.
 
     Raises:
-        PipelineError: another part.
+        PipelineError: another part, or negative sigma.
 
     Source: Baur et al. 2019.
 
@@ -79,12 +79,11 @@ class Residual:
 
     def __post_init__(self) -> None:
         check_part(self.part)
+        check_sigma(*(self.sigma_mm or ()))
 
     def __call__(self, inputs: torch.Tensor, network: SamplingReconstructor) -> Scored:
         """Map and x̂ of the slices `inputs` [N, 1, H, W] in [0, 1]; the network is in evaluation mode."""
         scored = scored_by_chunks(lambda image: self._score(image, network), inputs, self.chunk)
-        if self.sigma_mm is None:
-            return scored
         return scored._replace(map=smooth_volume(scored.map, inputs > 0, self.sigma_mm, self.spacing_mm))
 
     def _score(self, image: torch.Tensor, network: SamplingReconstructor) -> Scored:
