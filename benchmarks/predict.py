@@ -71,11 +71,11 @@ def run_one(model: Path, scans: list[Path], atlas: Path | None) -> dict[str, Any
     from lesionless.prediction.sources import find_sources
     from pipeline.predict.model import load_network
 
-    load_network(opened(model, atlas)[0])
+    load_network(opened(model, atlas).model)
     began, spent = now(), watch()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        sources = find_sources(scans, opened(model, atlas)[0].facts["modality"])
+        sources = find_sources(scans, opened(model, atlas).model.facts["modality"])
         done = predict_cohort(sources, Order(model, atlas, out, out / PREPARED), 0, "processes", progress=False)
     if done.failed:
         sys.exit(next(record["reason"] for record in done.records if record["state"] == "failed"))

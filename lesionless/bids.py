@@ -83,7 +83,7 @@ def bids(
     from lesionless.prediction.sources import bids_sources
 
     folder = as_model(model, atlas)
-    known = opened(folder, atlas)[0]
+    known = opened(folder, atlas).model
     if level is Level.group:
         done = write_group(out, done_before(out, known), known)
         typer.echo(f"{done.out / 'cohort.tsv'}: {counted(len(done.records), 'scan')}, {done.failed} failed")

@@ -42,7 +42,7 @@ def predict(
     from lesionless.prediction.sources import find_sources
 
     folder = as_model(model, atlas)
-    sources = find_sources(scans, opened(folder, atlas)[0].facts["modality"], flair_like)
+    sources = find_sources(scans, opened(folder, atlas).model.facts["modality"], flair_like)
     order = Order(folder, atlas, out, out / PREPARED, threshold, cell, atlas_space, pages, dicom)
     if workers is None:
         workers = 0 if len(sources) == 1 else 2

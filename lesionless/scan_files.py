@@ -84,7 +84,7 @@ def _scan_id(file: Path, role: str) -> str:
 def pair(maps: Path, labels: Path | None, brain: Path | None) -> list[ScanFiles]:
     """Maps with their labels and brain masks, by scan id; raises PipelineError for a map that lacks one."""
     found = find_images(maps, "map")
-    partners: list[dict[str, Path]] = []
+    partners: dict[str, dict[str, Path]] = {}
     for role, path in (("label", labels), ("brain", brain)):
         partner = {} if path is None else find_images(path, role)
         if maps.is_file() and len(partner) == 1:
@@ -94,8 +94,9 @@ def pair(maps: Path, labels: Path | None, brain: Path | None) -> list[ScanFiles]
             raise PipelineError(
                 f"no {role} in '{path}' for {', '.join(missing[:5])}; found: {', '.join([*partner][:5])}"
             )
-        partners.append(partner)
-    return [ScanFiles(scan, file, partners[0].get(scan), partners[1].get(scan)) for scan, file in found.items()]
+        partners[role] = partner
+    labelled, masked = partners["label"], partners["brain"]
+    return [ScanFiles(scan, file, labelled.get(scan), masked.get(scan)) for scan, file in found.items()]
 
 
 def read(files: ScanFiles, label_rule: str = "0/1") -> ScanArrays:

@@ -48,7 +48,9 @@ def scan_affine(manifest: dict[str, Any], item: dict[str, Any]) -> np.ndarray:
     """
     shift = np.eye(4)
     if "z" in manifest:  # without, all scans start where the grid does
-        shift[2, 3] = (item["z"][0] - manifest["z"][0]) / manifest["z"][2]
+        start, _, step = manifest["z"]
+        own, *_ = item["z"]
+        shift[2, 3] = (own - start) / step
     return np.asarray(manifest["affine"], dtype=float) @ shift
 
 

@@ -91,7 +91,7 @@ def _differences(results: pd.DataFrame, files: Sequence[Path], figure: str) -> p
             rows.append({})
             continue
         ours = ScoreHistogram.load(file.with_name("test.npz"))
-        value, low, high, _ = paired_difference(ours, of_seed.get(row["seed"], first), figure)
-        rows.append({of_best: best, f"{prefix}_minus_floor": value})
-        rows[-1] |= {f"{prefix}_minus_floor_ci_low": low, f"{prefix}_minus_floor_ci_high": high}
+        found = paired_difference(ours, of_seed.get(row["seed"], first), figure)
+        interval = {f"{prefix}_minus_floor_ci_low": found.lower, f"{prefix}_minus_floor_ci_high": found.upper}
+        rows.append({of_best: best, f"{prefix}_minus_floor": found.value, **interval})
     return pd.DataFrame(rows)

@@ -37,8 +37,8 @@ def check_manifest(manifest: Any, path: Path) -> None:
     check_kinds(manifest, _KINDS, str(path))
     if not 1 <= manifest["image_size"] <= LARGEST or min(manifest["spacing_mm"]) <= 0:
         raise PipelineError(f"{path}: image_size and spacing_mm must be above 0, image_size at most {LARGEST}")
-    steps = [part["z"][2] for part in (manifest, *manifest["items"]) if "z" in part]
-    if any(step < 1 for step in steps):
+    grids = [part["z"] for part in (manifest, *manifest["items"]) if "z" in part]
+    if any(step < 1 for _, _, step in grids):
         raise PipelineError(f"{path}: the step of z, its third number, must be above 0")
     root = path.parent.resolve()
     for name, split in manifest["splits"].items():

@@ -58,7 +58,7 @@ def predict_cohort(
     with locked(order.out / FOLDER / LOCK):
         remove_temporaries(order.out)
         records = predict_scans(sources, order, workers, executor, progress)
-        return write_group(order.out, records, opened(order.model, order.atlas)[0])
+        return write_group(order.out, records, opened(order.model, order.atlas).model)
 
 
 def predict_scans(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from lesionless.prediction.preparation import Preparation, of_model
 from lesionless.prediction.sources import Source
@@ -52,8 +53,15 @@ class Job:
         return status_file(self.order.out, self.source.scan.id)
 
 
+class Opened(NamedTuple):
+    """A model and its preparation."""
+
+    model: Model
+    preparation: Preparation
+
+
 @lru_cache(maxsize=2)
-def opened(folder: Path, atlas: Path | None) -> tuple[Model, Preparation]:
-    """The model and its preparation, read once a process."""
+def opened(folder: Path, atlas: Path | None) -> Opened:
+    """The model in a folder and its preparation, read once a process."""
     model = read_model(folder)
-    return model, of_model(folder, model.document(PREPARATION), atlas)
+    return Opened(model, of_model(folder, model.document(PREPARATION), atlas))

@@ -17,9 +17,9 @@ from pipeline.predict.volume import Slices
 from preprocessing.cohort import ledger
 from preprocessing.cohort.request import load_request
 from preprocessing.cohort.scan_request import ScanRequest, scan_requests, status_file
-from preprocessing.config import Config, build, named_files, resolve, steps
+from preprocessing.config import Config, named_files, resolve, steps
 from preprocessing.dataset.manifest import read_manifest
-from preprocessing.dataset.pseudo_volume import ALL, grid_affine, slice_areas
+from preprocessing.dataset.pseudo_volume import ALL, grid_affine, pseudo_volume, slice_areas
 from preprocessing.errors import PreprocessingError
 from preprocessing.io.files import read_json, sha256_file, sha256_json
 from preprocessing.moved import with_new_names
@@ -49,7 +49,7 @@ class Preparation:
         """The slices of a prepared scan, from its files below `folder`: `image`, `brain`, and maybe `lesion`."""
         files: dict[str, Any] = {key: nib.load(folder / path) for key, path in paths.items()}
         volumes = {key: np.asarray(file.dataobj) for key, file in files.items()}
-        transform: Any = build(self.config, "pseudo_volume")
+        transform = pseudo_volume(self.config)
         z = transform.scan_slices(volumes["brain"].shape, slice_areas(volumes["brain"]))
         found = transform(volumes)
         atlas = load_grid(Path(self.config["atlas"]["brain"]))

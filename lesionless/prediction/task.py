@@ -50,7 +50,7 @@ def _key(job: Job, prepared: Mapping[str, Any]) -> str:
     """Of what decides the outputs."""
     order, label = job.order, job.source.label
     read = [sha256_file(file) for file in files_of(label)] if label else None
-    model, _ = opened(order.model, order.atlas)
+    model = opened(order.model, order.atlas).model
     asked = [order.threshold, order.cell, order.atlas_space, order.pages, order.dicom]
     return sha256_json([RECORD, prepared["key"], model.digest, asked, read])
 
@@ -65,6 +65,7 @@ def _predict(job: Job, prepared: Mapping[str, Any]) -> dict[str, Any]:
     cell = model.cell(order.cell)
     files = names(job.request.scan, preparation.config["atlas"]["space"])
     slices = preparation.slices(job.request.out, {key: str(files[key]) for key in NEEDED})
+    (lesion_min_ml,) = own_values(order.model, "lesion_min_ml")
     image, grid, label, trouble = raw_scan(job, preparation)
     found = predict(
         model,
@@ -74,7 +75,7 @@ def _predict(job: Job, prepared: Mapping[str, Any]) -> dict[str, Any]:
         read_transform(job.request.out / files["transform"]),
         threshold=model.threshold(order.threshold, cell),
         cell=cell,
-        lesion_min_ml=own_values(order.model, "lesion_min_ml")[0],
+        lesion_min_ml=lesion_min_ml,
         checks=preparation.checks(dict(prepared)),
         label=label,
     )

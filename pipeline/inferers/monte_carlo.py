@@ -82,7 +82,8 @@ class MonteCarlo:
 
     def __call__(self, inputs: torch.Tensor, network: nn.Module) -> Scored:
         """Map of the slices `inputs` [N, 1, H, W] in [0, 1]; the network returns `logits`."""
-        return Scored(self.moments(inputs, network)[STATISTICS.index(self.statistic)])
+        moments = dict(zip(STATISTICS, self.moments(inputs, network), strict=True))
+        return Scored(moments[self.statistic])
 
     def moments(self, inputs: torch.Tensor, network: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation maps, each [N, 1, H, W]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import PipelineError
 from pipeline.metrics.counts import Counts
@@ -55,8 +56,10 @@ def _same_scan(one: Counts, two: Counts) -> bool:
     if (one.n_negative, one.n_positive) != (two.n_negative, two.n_positive):
         return False
     bins = np.union1d(one.bins, two.bins)
-    shares = []
-    for counts in (one, two):
-        pixels = np.concatenate([[0], np.cumsum(counts.negatives + counts.positives, dtype=np.float64)])
-        shares.append(pixels[np.searchsorted(counts.bins, bins, side="right")] / pixels[-1])
-    return bool(np.abs(shares[0] - shares[1]).max() < SAME_SCAN)
+    return bool(np.abs(_shares_below(one, bins) - _shares_below(two, bins)).max() < SAME_SCAN)
+
+
+def _shares_below(counts: Counts, bins: NDArray) -> NDArray:
+    """Of each bin, the share of the pixels in it and below."""
+    pixels = np.concatenate([[0], np.cumsum(counts.negatives + counts.positives, dtype=np.float64)])
+    return pixels[np.searchsorted(counts.bins, bins, side="right")] / pixels[-1]

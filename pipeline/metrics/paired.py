@@ -71,9 +71,9 @@ def paired_difference(
         (0.25, 0.25, 0.25)
     """
     _refuse_unpaired(first, second)
-    samples = [replicate(histogram, (), replicates, seed, subjects) for histogram in (first, second)]
-    check_choice("figure", figure, samples[0])
-    difference = samples[0][figure] - samples[1][figure]
+    ours, theirs = (replicate(histogram, (), replicates, seed, subjects) for histogram in (first, second))
+    check_choice("figure", figure, ours)
+    difference = ours[figure] - theirs[figure]
     value = observed(first, figure) - observed(second, figure)
     if n_patients(first, subjects) < 2:
         return Difference(value, np.nan, np.nan, np.nan)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from monai.metrics import Cumulative
 from torch import Tensor
 
 from pipeline.errors import check_choice
+from pipeline.metrics.counts import Counts
 from pipeline.metrics.curves import auroc, average_precision, best_dice
 from pipeline.metrics.distributed import gather
 from pipeline.metrics.histogram import ScoreHistogram
 
-FIGURES: dict[str, Callable[..., Any]] = {"auprc": average_precision, "auroc": auroc, "dice@oracle": best_dice}
+FIGURES: dict[str, Callable[[Counts], float]] = {
+    "auprc": lambda counts: average_precision(counts).value,
+    "auroc": lambda counts: auroc(counts).value,
+    "dice@oracle": lambda counts: best_dice(counts).dice,
+}
 
 
 class ScoreHistogramMetric(Cumulative):
@@ -72,4 +76,4 @@ class ScoreHistogramMetric(Cumulative):
 
     def aggregate(self) -> Tensor:
         """The figure, a scalar; nan where it is undefined."""
-        return torch.tensor(self.figure(self.get_buffer().pooled())[0])
+        return torch.tensor(self.figure(self.get_buffer().pooled()))

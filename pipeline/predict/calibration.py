@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -54,12 +55,12 @@ def measured(network: Network, scans: Iterable[KnownScan], kind: str) -> Iterato
     """
     support = support_name(network)
     histogram, volumes = ScoreHistogram(support=support), []
-    subjects: dict[str, list[int]] = {}
+    numbers, scans_of = dict[str, int](), Counter[str]()
     with TemporaryDirectory(prefix="lesionless-") as folder:
         for scan in scans:
-            seen = subjects.setdefault(scan.subject, [len(subjects) + 1, 0])
-            seen[1] += 1
-            name = scan_name(kind, seen[0], seen[1])
+            number = numbers.setdefault(scan.subject, len(numbers) + 1)
+            scans_of[scan.subject] += 1
+            name = scan_name(kind, number, scans_of[scan.subject])
             volume = score_volume(network, scan.slices)
             lesion = scan.slices.lesion
             count(histogram, name, volume, None if lesion is None else np.moveaxis(lesion, 0, 2))

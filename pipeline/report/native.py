@@ -32,19 +32,19 @@ def native(
     volumes = [nib.as_closest_canonical(nib.load(path)) for path in (image, anomaly, mask)]
     grey, scores, marked = (np.asarray(volume.dataobj, dtype=np.float32) for volume in volumes)
     heights = _heights(scores > 0, marked > 0, rows)
-    spacing = volumes[0].header.get_zooms()
+    x_mm, y_mm, _ = volumes[0].header.get_zooms()
     figure, axes = panels(len(heights), 3)
     for ax, title in zip(axes[0], ("image", "map", "mask"), strict=True):
         head(ax, title, INK)
-    look = {"interpolation": "nearest", "aspect": float(spacing[1] / spacing[0])}
+    look = {"interpolation": "nearest", "aspect": float(y_mm / x_mm)}
     window = {"cmap": "gray", "vmin": 0, "vmax": float(np.percentile(grey, 99.5))}
-    for row, z in zip(axes, heights, strict=True):
-        row[0].text(0.0, 1 + 0.06 / SIDE, f"slice {z}", color=MUTED, fontsize=8, transform=row[0].transAxes)
-        for ax in (row[0], row[2]):
+    for (plain, coloured, masked), z in zip(axes, heights, strict=True):
+        plain.text(0.0, 1 + 0.06 / SIDE, f"slice {z}", color=MUTED, fontsize=8, transform=plain.transAxes)
+        for ax in (plain, masked):
             ax.imshow(np.rot90(grey[:, :, z]), **window, **look)
-        row[1].imshow(np.rot90(scores[:, :, z]), cmap=COLOURS, vmin=0, vmax=float(scores.max()) or 1.0, **look)
+        coloured.imshow(np.rot90(scores[:, :, z]), cmap=COLOURS, vmin=0, vmax=float(scores.max()) or 1.0, **look)
         inside = np.ma.masked_equal(np.rot90(marked[:, :, z] > 0), False)
-        row[2].imshow(inside, cmap=ListedColormap([MASK]), alpha=0.8, **look)
+        masked.imshow(inside, cmap=ListedColormap([MASK]), alpha=0.8, **look)
     face(axes, convention)
     return figure
 

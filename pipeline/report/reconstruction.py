@@ -12,7 +12,7 @@ from pipeline.errors import PipelineError
 from pipeline.report.pictures import COLOURS, INK, MUTED, SIDE, colour_range, face, head, panels
 from pipeline.report.results import Run, find_runs
 from pipeline.report.tissues import chosen_scans
-from pipeline.report.views import anomaly_map, field, upright, view
+from pipeline.report.views import View, anomaly_map, field, upright, view
 
 COLUMNS = ("image", "reconstruction", "difference", "map")
 
@@ -45,23 +45,30 @@ def reconstructions(runs: str | Path, method: str, convention: str = "neurologic
     views = [view(root, scan) for scan in chosen_scans(root)]
     figure, axes = panels(len(views), len(COLUMNS))
     box = field(views)
-    low, high = colour_range(run) or (None, None)
+    limits = colour_range(run) or (None, None)
     for ax, name in zip(axes[0], COLUMNS, strict=True):
         head(ax, name, INK)
     for row, seen in zip(axes, views, strict=True):
-        label = f"{seen.scan}   slice {seen.z}"
-        row[0].text(0.0, 1 + 0.06 / SIDE, label, color=MUTED, fontsize=8, transform=row[0].transAxes)
-        drawn = _drawn(run, seen.scan, seen.z)
-        bright = float(seen.image.max()) or 1.0
-        for ax, picture in zip(row, (seen.image, drawn), strict=False):
-            ax.imshow(picture[box], cmap="gray", vmin=0, vmax=bright, interpolation="nearest")
-        row[2].imshow((seen.image - drawn)[box], cmap="RdBu_r", vmin=-0.5, vmax=0.5, interpolation="nearest")
-        volume = anomaly_map(run, seen.scan)
-        if volume is not None:
-            inside = np.ma.masked_array(upright(volume, seen.z), ~seen.support)[box]
-            row[3].imshow(inside, cmap=COLOURS, vmin=low, vmax=high, interpolation="nearest")
+        _draw(row, run, seen, box, limits)
     face(axes, convention)
     return figure
+
+
+def _draw(row: np.ndarray, run: Run, seen: View, box: tuple[slice, slice], limits: tuple[float | None, ...]) -> None:
+    """The panels of one scan, as COLUMNS names them; `limits` are the lowest and the highest value of the map."""
+    image, reconstruction, difference, anomaly = row
+    label = f"{seen.scan}   slice {seen.z}"
+    image.text(0.0, 1 + 0.06 / SIDE, label, color=MUTED, fontsize=8, transform=image.transAxes)
+    drawn = _drawn(run, seen.scan, seen.z)
+    bright = float(seen.image.max()) or 1.0
+    for ax, picture in ((image, seen.image), (reconstruction, drawn)):
+        ax.imshow(picture[box], cmap="gray", vmin=0, vmax=bright, interpolation="nearest")
+    difference.imshow((seen.image - drawn)[box], cmap="RdBu_r", vmin=-0.5, vmax=0.5, interpolation="nearest")
+    volume = anomaly_map(run, seen.scan)
+    if volume is not None:
+        inside = np.ma.masked_array(upright(volume, seen.z), ~seen.support)[box]
+        low, high = limits
+        anomaly.imshow(inside, cmap=COLOURS, vmin=low, vmax=high, interpolation="nearest")
 
 
 def _drawn(run: Run, scan: str, z: int) -> np.ndarray:

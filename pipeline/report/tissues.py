@@ -48,16 +48,15 @@ def tissues(
     box = field(views)
     for ax, name in zip(axes[0], COLUMNS, strict=True):
         head(ax, name, INK)
-    for row, seen in zip(axes, views, strict=True):
-        row[0].text(
-            0.0, 1 + STRIP / 4, f"{seen.scan}   slice {seen.z}", color=MUTED, fontsize=8, transform=row[0].transAxes
-        )
-        for ax, picture in zip(row[:-1], _pictures(run, seen), strict=True):
+    for (*pictures, anomaly), seen in zip(axes, views, strict=True):
+        label, where = f"{seen.scan}   slice {seen.z}", pictures[0].transAxes
+        pictures[0].text(0.0, 1 + STRIP / 4, label, color=MUTED, fontsize=8, transform=where)
+        for ax, picture in zip(pictures, _pictures(run, seen), strict=True):
             ax.imshow(picture[box], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         volume = anomaly_map(run, seen.scan)
         if volume is not None:
             inside = np.ma.masked_array(upright(volume, seen.z), ~seen.support)[box]
-            row[-1].imshow(inside, cmap=COLOURS, vmin=0, interpolation="nearest")
+            anomaly.imshow(inside, cmap=COLOURS, vmin=0, interpolation="nearest")
     face(axes, convention)
     return figure
 

@@ -30,7 +30,8 @@ def prior(
 
     settings = load_config(config, {})
     if default:
-        default_prior(dataset, out, resolve(settings, atlas)[0])
+        resolved, _ = resolve(settings, atlas)
+        default_prior(dataset, out, resolved)
         typer.echo(f"{out / 'prior.json'}: of ICBM152")
         return
     done, test = segmented_prior(dataset, out, settings, workers)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from preprocessing.config import Config, build
+from preprocessing.config import Config
 from preprocessing.dataset import derivatives
-from preprocessing.dataset.pseudo_volume import grid_affine
+from preprocessing.dataset.pseudo_volume import grid_affine, pseudo_volume
 from preprocessing.dataset.slice_arrays import VOLUMES, in_place, write_splits
 from preprocessing.errors import PreprocessingError
 from preprocessing.executors import Executor
@@ -120,7 +120,7 @@ def check_items(items: Sequence[dict[str, Any]]) -> None:
 
 
 def _geometry(config: Config) -> dict[str, Any]:
-    transform: Any = build(config, "pseudo_volume")
+    transform = pseudo_volume(config)
     atlas = load_grid(Path(config["atlas"]["brain"]))
     z = transform.grid_slices(atlas.array.shape[2])
     affine = grid_affine(atlas.affine, atlas.array.shape, transform.size, z)
@@ -134,9 +134,8 @@ def _geometry(config: Config) -> dict[str, Any]:
 
 
 def _scan_slices(scan: Scan, record: dict[str, Any], config: Config, shape: tuple[int, ...]) -> range:
-    transform: Any = build(config, "pseudo_volume")
     try:
-        return transform.scan_slices(shape, record["areas"]["brain"])
+        return pseudo_volume(config).scan_slices(shape, record["areas"]["brain"])
     except PreprocessingError as error:
         raise PreprocessingError(f"{scan.id}: {error}") from error
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from monai.transforms import Transform
 
+from preprocessing.config import Config, build
 from preprocessing.errors import PreprocessingError
 
 ALL = "all"
@@ -43,7 +44,7 @@ class PseudoVolumed(Transform):
         self.size, self.slices, self.step, self.centre = size, slices, step, centre
         self.tissue_share = tissue_share
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         z = self.scan_slices(data["image"].shape, slice_areas(data["brain"]))
         result = dict(data)
         brain = _slab(data["brain"], z) > 0
@@ -62,7 +63,7 @@ class PseudoVolumed(Transform):
             raise PreprocessingError(f"slices {z[0]} to {z[-1]} are not all inside the {depth} of the atlas")
         return range(z[0], z[-1] + 1, self.step)
 
-    def scan_slices(self, shape: Sequence[int], areas: Sequence[int]) -> range:
+    def scan_slices(self, shape: Sequence[int], areas: Sequence[int] | np.ndarray) -> range:
         """The slices of a scan on a grid of `shape` [3] whose slices have brains of `areas` voxels."""
         grid = self.grid_slices(shape[2])
         if not isinstance(self.slices, str):
@@ -71,6 +72,11 @@ class PseudoVolumed(Transform):
         if not tissue:
             raise PreprocessingError(f"no slice has a brain of {self.tissue_share:g} of its plane")
         return range(tissue[0], tissue[-1] + 1, self.step)
+
+
+def pseudo_volume(config: Config) -> PseudoVolumed:
+    """The slicing that a configuration asks for."""
+    return cast(PseudoVolumed, build(config, "pseudo_volume"))
 
 
 def slice_areas(mask: Any) -> list[int]:

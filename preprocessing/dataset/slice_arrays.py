@@ -12,9 +12,9 @@ import nibabel as nib
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from preprocessing.config import Config, build
+from preprocessing.config import Config
 from preprocessing.dataset import derivatives
-from preprocessing.dataset.pseudo_volume import slice_areas
+from preprocessing.dataset.pseudo_volume import pseudo_volume, slice_areas
 from preprocessing.errors import PreprocessingError
 from preprocessing.executors import Executor
 from preprocessing.io.files import replaced, reserve, sha256_file
@@ -44,7 +44,7 @@ def slices(job: SliceJob) -> dict[str, np.ndarray]:
     files = derivatives.names(job.scan, job.config["atlas"]["space"])
     images: dict[str, Any] = {key: nib.load(job.out / files[key]) for key in VOLUMES if key in files}
     volumes = {key: image.dataobj if key == "image" else np.asarray(image.dataobj) for key, image in images.items()}
-    transform: Any = build(job.config, "pseudo_volume")
+    transform = pseudo_volume(job.config)
     result = transform(volumes)
     if "lesion" not in result:
         result["lesion"] = np.full_like(result["brain"], 0 if job.scan.labelled else UNKNOWN)
@@ -99,5 +99,5 @@ def in_place(out: Path, splits: dict[str, Any]) -> bool:
 def expected_bytes(count: int, config: Config) -> int:
     """Size of the slice arrays of `count` scans; with all slices, as if each had the whole height of its atlas."""
     depth = load_grid(Path(config["atlas"]["brain"])).array.shape[2]
-    rows = len(build(config, "pseudo_volume").grid_slices(depth))  # type: ignore[attr-defined]
+    rows = len(pseudo_volume(config).grid_slices(depth))
     return count * rows * config["image_size"] ** 2 * 6

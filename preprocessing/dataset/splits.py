@@ -71,7 +71,8 @@ def _read(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise PreprocessingError(f"{path}: no such file; its columns would be subject and split")
     stated: dict[str, str] = {}
-    for row in read_table(path)[1]:
+    _, rows = read_table(path)
+    for row in rows:
         subject, split = row.values.get("subject", ""), row.values.get("split", "")
         if not subject or split not in SPLITS:
             rule = f"a subject and one of {', '.join(SPLITS)}"

@@ -62,8 +62,8 @@ def find_scans(root: Path) -> list[Scan]:
         PreprocessingError: no participants file or column, two lesion masks of a scan that nothing tells apart, one of
             a healthy participant, or no image but those after contrast agent and of phase.
     """
-    healthy, masks = _participants(root / "participants.tsv")[0], _masks(root)
-    images, passed = _images(root)
+    healthy, _ = _participants(root / "participants.tsv")
+    masks, (images, passed) = _masks(root), _images(root)
     if not images and passed:
         raise PreprocessingError(
             f"{root}: {len(passed)} images and none to read; those after contrast agent (ce-) and of phase (part-) are "

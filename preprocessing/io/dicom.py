@@ -77,7 +77,8 @@ def load_series(folder: Path, tolerance: float) -> tuple[np.ndarray, np.ndarray]
 
 def series_files(folder: Path, tolerance: float) -> list[Path]:
     """The files of the one series in `folder`, in the order of the third axis of `load_series`, which see."""
-    return [item.path for item in _ordered(folder, tolerance)[0]]
+    ordered, _ = _ordered(folder, tolerance)
+    return [item.path for item in ordered]
 
 
 def modality(folder: Path) -> str:

@@ -121,6 +121,7 @@ def build_anatomy(atlas: Atlas) -> Anatomy:
     t1 = image.get_fdata(dtype=np.float32)
     brain = np.asanyarray(nib.Nifti1Image.from_filename(atlas.mask).dataobj) > 0
     posterior = _posterior(t1, brain, _prior(image.affine, t1.shape))
+    csf, grey, white = posterior
     expected = np.tensordot(np.array(CLASS_MEAN, np.float32), posterior, axes=1)
     detail = ndimage.gaussian_filter(np.where(brain, t1 - expected, 0) / 150.0, 0.6)
     head = nib.Nifti1Image.from_filename(atlas.head).get_fdata(dtype=np.float32)
@@ -128,11 +129,11 @@ def build_anatomy(atlas: Atlas) -> Anatomy:
         affine=image.affine,
         head=_bytes(np.clip(head - 30.0, 0, None) / FAT),  # the average head has a faint ghost in the air
         brain=brain.astype(np.uint8),
-        csf=_bytes(posterior[0]),
-        grey=_bytes(posterior[1]),
-        white=_bytes(posterior[2]),
+        csf=_bytes(csf),
+        grey=_bytes(grey),
+        white=_bytes(white),
         detail=np.round(np.clip(detail, -1, 1) * 127).astype(np.int8),
-        ventricles=_bytes(_ventricles(posterior[0], brain)),
+        ventricles=_bytes(_ventricles(csf, brain)),
     )
 
 
@@ -145,7 +146,8 @@ def _prior(affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         matrix = np.linalg.inv(template.affine) @ SRI_TO_MNI @ affine
         volume = ndimage.affine_transform(template.get_fdata(dtype=np.float32), matrix, output_shape=shape, order=1)
         maps.append(ndimage.gaussian_filter(volume, 1.5))
-    return np.stack([np.clip(1 - maps[0] - maps[1], 0, 1), *maps]) + np.float32(0.05)
+    grey, white = maps
+    return np.stack([np.clip(1 - grey - white, 0, 1), grey, white]) + np.float32(0.05)
 
 
 def _posterior(t1: np.ndarray, brain: np.ndarray, prior: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ def draw_contrast(seed: int, group: str, index: int) -> Contrast:
     rng = generator(seed, group, index, "contrast")
     grey = 0.60 + rng.normal(0, 0.015)
     there = rng.random(4) < (0.6, 0.6, 0.7, 0.5)
-    strength = there * rng.uniform(0.3, 1.0, 4) * (0.40, 0.28, 0.45, 0.55)
+    caps, septum, choroid, flow = map(float, there * rng.uniform(0.3, 1.0, 4) * (0.40, 0.28, 0.45, 0.55))
     return Contrast(
         csf=rng.uniform(0.04, 0.1),
         grey=grey,
@@ -45,10 +45,10 @@ def draw_contrast(seed: int, group: str, index: int) -> Contrast:
         detail=rng.uniform(0.5, 1.2),
         scalp=rng.uniform(0.8, 1.4),
         gamma=rng.uniform(0.8, 1.2),
-        caps=float(strength[0]),
-        septum=float(strength[1]),
-        choroid=float(strength[2]),
-        flow=float(strength[3]),
+        caps=caps,
+        septum=septum,
+        choroid=choroid,
+        flow=flow,
         limbic=rng.uniform(0.03, 0.08),
     )
 

@@ -15,7 +15,7 @@ from preprocessing.phantom.scanner import Scanner, apply_affine, middle, place
 
 HU = (-1024, 3071)  # what 12 bits hold
 _SIGNS = ((1, 1, 1), (-1, -1, 1), (-1, 1, 1), (-1, -1, -1))  # of the axes in a file, against right, front, up
-_REST = (112.0, 124.0, 3.5, 120.0)  # mm: half axes of the head rest, its thickness; HU of its shell
+REST_MM, REST_THICK_MM, REST_HU = (112.0, 124.0), 3.5, 120.0  # half axes of the head rest; thickness; its shell
 
 
 def paint(anatomy: Anatomy, subject: tuple[int, str, int], diseased: bool, rng: np.random.Generator) -> Painting:
@@ -54,8 +54,9 @@ def _head_rest(scanner: Scanner) -> np.ndarray:
     """HU − AIR of a shell, half an ellipse around the field of view's middle, behind and beside the head."""
     rest = np.zeros(scanner.shape, np.float32)
     x, y, _ = apply_affine(scanner.affine, np.indices(scanner.shape)) - middle(scanner)[:, None, None, None]
-    radius = np.sqrt((x / _REST[0]) ** 2 + (y / _REST[1]) ** 2)
-    rest[(np.abs(radius - 1) * _REST[1] < _REST[2] / 2) & (y < -20)] = _REST[3] - AIR
+    wide, deep = REST_MM
+    radius = np.sqrt((x / wide) ** 2 + (y / deep) ** 2)
+    rest[(np.abs(radius - 1) * deep < REST_THICK_MM / 2) & (y < -20)] = REST_HU - AIR
     return rest
 
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 from preprocessing.phantom.anatomy import Anatomy
 from preprocessing.phantom.fields import generator, noise
 from preprocessing.phantom.hounsfield import AIR
-from preprocessing.phantom.lesions import Kind, Lesions, add_lesion, lesion_centres, lesion_tissue
+from preprocessing.phantom.lesions import Kind, Lesions, Maps, add_lesion, lesion_centres, lesion_tissue
 
 DENSITIES = {"moderate": (55.0, 64.0), "dense": (66.0, 78.0)}  # HU of clotted blood
 BLEEDING = Kind(count=(1, 1), ml=(6.0, 45.0), grey=0.6, ragged=0.35, soft=1.2, mass=2.5)  # in the tissue
@@ -41,7 +41,8 @@ class Head:
 def draw_haemorrhage(anatomy: Anatomy, depth: np.ndarray, subject: tuple[int, str, int]) -> Lesions:
     """The haemorrhage of one subject: kind and density follow PLAN, all else is random; `level` is HU − AIR."""
     rng = generator(*subject, "haemorrhage")
-    name, density = PLAN[subject[2] % len(PLAN)]
+    _, _, index = subject
+    name, density = PLAN[index % len(PLAN)]
     soft = SHAPES[name](_head(anatomy, depth, rng), rng).astype(np.float32)
     clots = noise(rng, soft.shape, [8 / anatomy.spacing, 4 / anatomy.spacing])
     level = np.float32(rng.uniform(*DENSITIES[density]) - AIR) + 2 * clots
@@ -85,18 +86,19 @@ def _distance(head: Head, point: np.ndarray) -> np.ndarray:
 
 def _intraparenchymal(head: Head, rng: np.random.Generator) -> np.ndarray:
     """A ragged clot in white matter that takes grey matter with it."""
-    maps = [np.zeros(head.depth.shape, np.float32) for _ in range(3)]
+    maps = Maps.empty(head.depth.shape)
     (centre,) = lesion_centres(head.anatomy, BLEEDING, 1, rng)
     volume = float(np.exp(rng.uniform(*np.log(BLEEDING.ml))))
     tissue = lesion_tissue(head.anatomy, BLEEDING.grey)
     add_lesion(maps, tissue, head.anatomy, BLEEDING, (1.0, 1.0), centre, volume, rng)
-    return maps[0]
+    return maps.soft
 
 
 def _intraventricular(head: Head, rng: np.random.Generator) -> np.ndarray:
     """The ventricles filled from the back, where blood sinks to in a patient who lies, one side more than the other."""
     fluid = head.anatomy.ventricles / np.float32(255)
-    height = -head.places[1] + np.float32(rng.uniform(-0.5, 0.5)) * head.places[0] - 0.3 * head.places[2]
+    x, y, z = head.places
+    height = -y + np.float32(rng.uniform(-0.5, 0.5)) * x - 0.3 * z
     level = np.quantile(height[fluid > 0.5], 1 - rng.uniform(0.3, 0.8))
     return fluid * _edge(height - level)
 
@@ -126,7 +128,8 @@ def _subdural(head: Head, rng: np.random.Generator) -> np.ndarray:
     cosine = np.tensordot(head.side.astype(np.float32), head.places, axes=1) / length
     angle = np.arccos(np.clip(cosine, -1, 1)) / widest
     within = np.clip(1 - angle**2, 0, 1)
-    same_side = _edge(np.sign(head.side[0]) * head.places[0] - 3)
+    (towards, _, _), (x, _, _) = head.side, head.places
+    same_side = _edge(np.sign(towards) * x - 3)
     return _edge(thickness * within - head.depth) * (head.depth > 0) * (within > 0) * same_side
 
 

@@ -85,8 +85,8 @@ def _foramen(anatomy: Anatomy) -> np.ndarray:
     """Where the brain stem leaves the skull: 14 mm around the lowest brain."""
     x, y, z = np.nonzero(anatomy.brain[:, :, : anatomy.brain_box[2].start + 2 + max(round(3 / anatomy.spacing), 1)])
     opening = np.zeros(anatomy.brain.shape, bool)
-    grid = np.ogrid[tuple(slice(n) for n in anatomy.brain.shape[:2])]
-    near = (grid[0] - x.mean()) ** 2 + (grid[1] - y.mean()) ** 2 < (14 / anatomy.spacing) ** 2
+    rows, columns = np.ogrid[tuple(slice(n) for n in anatomy.brain.shape[:2])]
+    near = (rows - x.mean()) ** 2 + (columns - y.mean()) ** 2 < (14 / anatomy.spacing) ** 2
     opening[near, : int(z.max()) + 1] = True
     return opening
 
@@ -99,9 +99,9 @@ def _brain(anatomy: Anatomy, box: tuple[slice, ...], rng: np.random.Generator) -
     )
     edge, shape = anatomy.spacing, csf.shape
     fluid = 1 - grey - white  # also between brain and skull, where there is no tissue
-    level = rng.uniform((5, 37, 27), (12, 41, 31))
+    csf_level, grey_level, white_level = rng.uniform((5, 37, 27), (12, 41, 31))
     texture = noise(rng, shape, [9 / edge, 5 / edge, max(2.5 / edge, 1.5)], decay=0.7)
-    hu = fluid * level[0] + grey * level[1] + white * level[2] + texture * (1 - fluid)
+    hu = fluid * csf_level + grey * grey_level + white * white_level + texture * (1 - fluid)
     hu -= 3 * anatomy.detail[box].astype(np.float32) / 127 * (1 - fluid)
     middle = (anatomy.head_box[0][0] - anatomy.affine[0, 3]) / anatomy.affine[0, 0] - box[0].start
     falx = np.exp(-(((np.arange(shape[0]) - middle) * edge) ** 2))[:, None, None].astype(np.float32)

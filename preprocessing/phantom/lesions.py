@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -71,19 +72,33 @@ class Lesions:
         return np.asarray(head + self.core * (np.float32(dark) - head))
 
 
+class Maps(NamedTuple):
+    """The maps of `Lesions` while lesions are put into them, each [X, Y, Z] float32."""
+
+    soft: np.ndarray
+    level: np.ndarray
+    core: np.ndarray
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...]) -> Maps:
+        """Without a lesion."""
+        return cls(*(np.zeros(shape, np.float32) for _ in cls._fields))
+
+
 def draw_lesions(anatomy: Anatomy, subject: tuple[int, str, int]) -> Lesions:
     """The lesions of one subject: kind and contrast follow PLAN, all else is random."""
     rng = generator(*subject, "lesions")
-    name, contrast = PLAN[subject[2] % len(PLAN)]
+    _, _, index = subject
+    name, contrast = PLAN[index % len(PLAN)]
     kind = KINDS[name]
     count = int(rng.integers(kind.count[0], kind.count[1] + 1))
     shares = rng.dirichlet(np.full(count, 2.5))
     volumes = np.maximum(np.exp(rng.uniform(*np.log(kind.ml))) * shares, 0.08)
-    maps = [np.zeros(anatomy.brain.shape, np.float32) for _ in range(3)]
+    maps = Maps.empty(anatomy.brain.shape)
     tissue = lesion_tissue(anatomy, kind.grey * (0.1 if contrast == "faint" else 1.0))
     for centre, volume in zip(lesion_centres(anatomy, kind, count, rng), volumes, strict=True):
         add_lesion(maps, tissue, anatomy, kind, CONTRASTS[contrast], centre, float(volume), rng)
-    return Lesions(maps[0], maps[1], maps[2], name, contrast, kind.mass)
+    return Lesions(maps.soft, maps.level, maps.core, name, contrast, kind.mass)
 
 
 def lesion_tissue(anatomy: Anatomy, grey: float) -> np.ndarray:
@@ -109,7 +124,7 @@ def lesion_centres(anatomy: Anatomy, kind: Kind, count: int, rng: np.random.Gene
 
 
 def add_lesion(
-    maps: list[np.ndarray],
+    maps: Maps,
     tissue: np.ndarray,
     anatomy: Anatomy,
     kind: Kind,
@@ -118,7 +133,7 @@ def add_lesion(
     volume: float,
     rng: np.random.Generator,
 ) -> None:
-    """Put one lesion of `volume` ml at `centre` into the maps `soft`, `level` and `core`."""
+    """Put one lesion of `volume` ml at `centre` into the maps."""
     edge = anatomy.spacing
     radius = (volume * 1000 * 3 / (4 * np.pi)) ** (1 / 3) / edge
     box = tuple(slice(max(int(c - 2.2 * radius - 4), 0), int(c + 2.2 * radius + 5)) for c in centre)
@@ -129,9 +144,9 @@ def add_lesion(
     rugged = shape + 0.25 * noise(rng, part.shape, [max(radius / 2, 2), max(radius / 4, 1.5)])
     core = _membership(rugged, (soft > 0.5) * 1.0, core_ml * 1000 / edge**3, kind.soft / edge / radius) * soft
     level = rng.uniform(*contrast) * (1 + 0.06 * noise(rng, part.shape, [max(radius / 2, 2), 3.0]))
-    maps[1][box] = np.where(soft > maps[0][box], level, maps[1][box])
-    maps[0][box] = np.maximum(maps[0][box], soft)
-    maps[2][box] = np.maximum(maps[2][box], core if core_ml else 0)
+    maps.level[box] = np.where(soft > maps.soft[box], level, maps.level[box])
+    maps.soft[box] = np.maximum(maps.soft[box], soft)
+    maps.core[box] = np.maximum(maps.core[box], core if core_ml else 0)
 
 
 def _shape(
