@@ -14,7 +14,9 @@ from lesionless.options import Out, Overrides, OwnEpochs, Presets, Quiet, Seeds,
 
 def ablation(
     name: Annotated[str, typer.Argument(help="Ablation of bundles/base/ablations, or the path of a .yaml.")],
-    datasets: Annotated[list[Path], typer.Argument(help="Prepared datasets; fig7: one for each number of slices.")],
+    datasets: Annotated[
+        list[Path], typer.Argument(help="Prepared datasets; `fig7` needs one for each number of slices.")
+    ],
     out: Out = Path("runs/ablation"),
     seeds: Seeds = "0",
     epochs: OwnEpochs = None,
@@ -23,7 +25,7 @@ def ablation(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run a grid of settings and print its table beside the published values. Stopped, it goes on where it was."""
+    """Run a grid of settings and print its table beside the published values; run again, it continues."""
     from pipeline.ablation import run_ablation
     from pipeline.recipe import parse_overrides
 

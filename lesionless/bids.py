@@ -61,19 +61,35 @@ def bids(
     level: Annotated[Level, typer.Argument(help="Each scan, or tables and page of all scans that are done.")],
     model: Annotated[Path, typer.Option(help="Model of `lesionless pack`, or a run: RUNS/METHOD/seed-N.")],
     participants: Annotated[
-        Labels, typer.Option("--participant-label", "--participant_label", help="With or without `sub-`; all.")
+        Labels,
+        typer.Option(
+            "--participant-label", "--participant_label", help="Participants, with or without `sub-`; default: all."
+        ),
     ] = None,
     sessions: Annotated[
-        Labels, typer.Option("--session-label", "--session_label", help="With or without `ses-`; all.")
+        Labels,
+        typer.Option("--session-label", "--session_label", help="Sessions, with or without `ses-`; default: all."),
     ] = None,
     processes: Annotated[int, typer.Option("--n-cpus", "--n_cpus", help="Processes.")] = 1,
-    threshold: Annotated[str | None, typer.Option(help="Threshold of the mask, by its rule.")] = None,
-    cell: Annotated[str | None, typer.Option(help="Cell of a model that was calibrated by groups.")] = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(help="Rule of the mask's threshold, such as val_op or p95; default: that of the model."),
+    ] = None,
+    cell: Annotated[
+        str | None, typer.Option(help="Group (cell) of a model that was calibrated by groups, such as a scanner.")
+    ] = None,
     atlas: Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")] = None,
     skip: Annotated[
-        bool, typer.Option("--skip-bids-validator", "--skip_bids_validator", help="Taken; nothing is validated.")
+        bool,
+        typer.Option(
+            "--skip-bids-validator",
+            "--skip_bids_validator",
+            help="Accepted, as BIDS Apps have it; nothing is validated.",
+        ),
     ] = False,
-    version: Annotated[bool, typer.Option("-v", "--version", callback=_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("-v", "--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Predict a BIDS dataset, with the arguments that BIDS Apps share."""
     from lesionless.predict import tell

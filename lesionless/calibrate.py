@@ -15,9 +15,12 @@ def calibrate(
     normals: Annotated[Path, typer.Option(help="Prepared dataset with healthy scans of the site.")],
     out: Annotated[Path, typer.Option(help="Folder of the new model.")],
     alpha: Annotated[float | None, typer.Option(help="Share of healthy subjects that may be called abnormal.")] = None,
-    ml: Annotated[float, typer.Option(help="With --alpha: mL of false lesion that are let pass.")] = 1.0,
-    group: Annotated[str | None, typer.Option(help="Column of --table, such as scanner: thresholds for each.")] = None,
-    table: Annotated[Path | None, typer.Option(help="CSV or TSV with participant_id, subject or id.")] = None,
+    ml: Annotated[float, typer.Option(help="With --alpha: millilitres of false lesion that are tolerated.")] = 1.0,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Column of --table, such as scanner: each of its values gets thresholds of its own."),
+    ] = None,
+    table: Annotated[Path | None, typer.Option(help="CSV or TSV with a column participant_id, subject or id.")] = None,
     atlas: Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")] = None,
 ) -> None:
     """Calibrate a model at one's own site, on healthy scans that it has not seen."""

@@ -30,7 +30,7 @@ def demo(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """The whole way on a simulated cohort: raw heads in, a scored report out. Stopped, it goes on where it was."""
+    """Go the whole way on a simulated cohort, from raw heads to a scored report; run again, it continues."""
     from pipeline.components import check_text
     from pipeline.errors import check_choice
     from preprocessing.cohort.run import prepare

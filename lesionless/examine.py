@@ -23,12 +23,14 @@ WIDE = {
 
 def examine(
     runs: Annotated[Path, typer.Argument(help="Folder of results.")],
-    methods: Annotated[str, typer.Option(help="Of the shifts, separated by commas; default: all.")] = "",
+    methods: Annotated[
+        str, typer.Option(help="Methods that are scored again under the shifts, separated by commas; default: all.")
+    ] = "",
     shifts: Annotated[bool, typer.Option(help="Score all test scans again, blurred and with other contrasts.")] = True,
 ) -> None:
-    """Tables by lesion size and brightness, of false positives, and of images that have changed.
+    """Write tables by lesion size and brightness, of false positives, and of images that have changed.
 
-    Of runs with the preset `follow_scores` also the curve over training, and what its stopping rule lost.
+    For runs with the preset `follow_scores`, also draw the scores over training, and tell what its stopping rule lost.
     """
     from pipeline.examine import by_lesion, false_volumes, under_shift
     from pipeline.files import write_csv

@@ -14,7 +14,7 @@ Paths = Annotated[
     list[Path],
     typer.Argument(
         metavar="MAPS [LABELS] | A.npz B.npz ...",
-        help="Folders (or files) of NIfTI maps and labels; without labels all are normals. With --merge: histograms.",
+        help="Folders (or files) of NIfTI maps and labels; without labels all are healthy. With --merge: histograms.",
     ),
 ]
 
@@ -24,10 +24,14 @@ def metrics(
     brain: Annotated[Path | None, typer.Option(help="Masks of the pixels that count; default: all pixels.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for metrics.csv, scans.csv and histogram.npz.")] = None,
     label_rule: Annotated[str, typer.Option(help=f"What a lesion is: {LABEL_RULES}.")] = "0/1",
-    support: Annotated[str, typer.Option(help="The support in words; default: brain with --brain, else frame.")] = "",
+    support: Annotated[
+        str, typer.Option(help="Name of the region that counts (the support); default: brain with --brain, else frame.")
+    ] = "",
     thresholds: Annotated[Path | None, typer.Option(help="thresholds.json that was saved with a model.")] = None,
     threshold: Annotated[list[float] | None, typer.Option(help="A fixed threshold; may be given again.")] = None,
-    normals: Annotated[Path | None, typer.Option(help="histogram.npz of held-out normals, for percentiles.")] = None,
+    normals: Annotated[
+        Path | None, typer.Option(help="histogram.npz of held-out healthy scans, for percentile thresholds.")
+    ] = None,
     against: Annotated[Path | None, typer.Option(help="histogram.npz of another method on the same scans.")] = None,
     merge_files: Annotated[bool, typer.Option("--merge", help="Pool histograms of sites; reads no map.")] = False,
     by_site: Annotated[bool, typer.Option(help="With --merge: put each file's name before its scan ids.")] = False,

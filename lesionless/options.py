@@ -18,17 +18,22 @@ Methods = Annotated[str, typer.Option(help="Methods, separated by commas; `lesio
 Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
 Epochs = Annotated[int, typer.Option(help="Epochs of training; the paper's value is 300.")]
 OwnEpochs = Annotated[
-    int | None, typer.Option(help="Epochs of training; unless given those of the method, the paper's 300.")
+    int | None, typer.Option(help="Epochs of training; default: those of the method, mostly the paper's 300.")
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A key of the configuration, e.g. beta=0.1; may be given again."),
 ]
 Presets = Annotated[
-    str, typer.Option("--presets", "--mixins", help="Presets of bundles/base/presets, or paths, separated by commas.")
+    str,
+    typer.Option(
+        "--presets",
+        "--mixins",
+        help="Changes of the recipe, separated by commas: names in bundles/base/presets, or paths.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but results and warnings.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="In a log, a line for every scan.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Also write a line for every scan.")]
 LABEL_RULES = "0/1, positive, or label values such as 1,4"
 
 

@@ -13,7 +13,9 @@ from lesionless.words import counted
 def pack(
     run: Annotated[Path, typer.Argument(help="Run of a method: RUNS/METHOD/seed-N.")],
     out: Annotated[Path, typer.Option(help="Folder of the model.")],
-    dataset: Annotated[Path | None, typer.Option(help="Its prepared dataset; default: where it was.")] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="Prepared dataset of the run; default: the folder where it was.")
+    ] = None,
     atlas: Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")] = None,
 ) -> None:
     """Pack a run as a model: weights, preparation, and thresholds of whole volumes."""

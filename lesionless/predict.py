@@ -15,8 +15,12 @@ Scans = Annotated[
 ]
 ModelPath = Annotated[Path, typer.Option("--model", help="Model of `lesionless pack`, or a run: RUNS/METHOD/seed-N.")]
 Atlas = Annotated[Path | None, typer.Option(help="SRI-24 folder, for a machine without network.")]
-Threshold = Annotated[str | None, typer.Option(help="Threshold of the mask, by its rule; default: the model's own.")]
-Cell = Annotated[str | None, typer.Option(help="Cell of a model that was calibrated by groups.")]
+Threshold = Annotated[
+    str | None, typer.Option(help="Rule of the mask's threshold, such as val_op or p95; default: that of the model.")
+]
+Cell = Annotated[
+    str | None, typer.Option(help="Group (cell) of a model that was calibrated by groups, such as a scanner.")
+]
 Workers = Annotated[int | None, typer.Option(help="Processes; default: 1 for one scan, else 2. 0: this process.")]
 ExecutorName = Annotated[str, typer.Option(help="processes, or dask://HOST:PORT (docs/CLUSTERS.md).")]
 
@@ -27,15 +31,17 @@ def predict(
     out: Annotated[Path, typer.Option(help="Folder that everything is written to.")],
     threshold: Threshold = None,
     cell: Cell = None,
-    atlas_space: Annotated[bool, typer.Option("--atlas-space", help="Map and mask in SRI-24, too.")] = False,
+    atlas_space: Annotated[
+        bool, typer.Option("--atlas-space", help="Also write map and mask in the space of the atlas.")
+    ] = False,
     flair_like: Annotated[bool, typer.Option("--flair-like", help="Give T1 scans a FLAIR-like contrast.")] = False,
-    dicom: Annotated[bool, typer.Option("--dicom", help="Map and mask of a DICOM series as DICOM, too.")] = False,
-    pages: Annotated[bool, typer.Option(help="A page for each scan.")] = True,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Also write map and mask of a DICOM series as DICOM.")] = False,
+    pages: Annotated[bool, typer.Option(help="Write a page for each scan.")] = True,
     workers: Workers = None,
     executor: ExecutorName = "processes",
     atlas: Atlas = None,
 ) -> None:
-    """Draw the anomaly map, mask and lesion table of each scan, on the scan's own grid. Stopped, it goes on."""
+    """Draw the anomaly map, mask and lesion table of each scan on its own grid; run again, it continues."""
     from lesionless.prediction.cohort import predict_cohort
     from lesionless.prediction.order import PREPARED, Order, opened
     from lesionless.prediction.packing import as_model

@@ -14,9 +14,11 @@ NEUROLOGICAL = "neurological"
 
 def report(
     runs: Annotated[Path, typer.Argument(help="Folder of results.")],
-    command: Annotated[str, typer.Option(help="The command that the page names as its origin.")] = "",
+    command: Annotated[
+        str, typer.Option(help="Command that the page names as its origin; default: made from the rows.")
+    ] = "",
     convention: Annotated[
-        str, typer.Option(help="Of pictures: neurological (left is left) or radiological.")
+        str, typer.Option(help="Side of the patient's left in pictures: neurological (left) or radiological (right).")
     ] = NEUROLOGICAL,
     figures: Annotated[Path | None, typer.Option(help="Folder for every figure as PDF and PNG.")] = None,
 ) -> None:

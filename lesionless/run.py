@@ -47,7 +47,7 @@ def run(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train, calibrate and evaluate methods on a prepared dataset, and write the report. Stopped, it goes on."""
+    """Train, calibrate and evaluate methods on a prepared dataset, and write the report; run again, it continues."""
     from pipeline.jobs import plan
     from pipeline.recipe import parse_overrides
 

@@ -10,7 +10,7 @@ import typer
 
 
 def status(runs: Annotated[Path, typer.Argument(help="Folder of results.")]) -> None:
-    """What is done, what runs, failed and waits, from the status files; exit status 1 where a job failed."""
+    """Say what is done, runs, failed and waits, from the status files; exit status 1 where a job failed."""
     from pipeline import ledger
     from pipeline.lock import held
 

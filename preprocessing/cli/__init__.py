@@ -20,7 +20,12 @@ from preprocessing.cli.status import status
 from preprocessing.errors import PreprocessingError
 from preprocessing.progress import say
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="From raw scans to a prepared data set.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 for verb in (run, rerun, slices, plan, status, report, atlas, nyul, prior, phantom):
     app.command()(verb)
 

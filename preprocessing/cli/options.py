@@ -26,14 +26,14 @@ SplitFile = Annotated[Path | None, typer.Option("--split", help="CSV or TSV with
 ImageSize = Annotated[int, typer.Option(help="side of the slices in pixels")]
 Slices = Annotated[str, typer.Option(help="central axial slices of a scan, or `all` with tissue")]
 SliceStep = Annotated[int, typer.Option(help="mm between slices")]
-Seed = Annotated[int, typer.Option(help="of the split and of FLAIR-like contrasts")]
+Seed = Annotated[int, typer.Option(help="seed of the split and of FLAIR-like contrasts")]
 Archives = Annotated[
     list[Path] | None,
     typer.Option("--archive", help="folder to which absolute paths and links of a table may lead; may be repeated"),
 ]
 FlairLike = Annotated[bool, typer.Option("--flair-like", help="give T1 scans a FLAIR-like contrast")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="say nothing but the result and failures")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="in a log, a line for every scan")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="also write a line for every scan")]
 Workers = Annotated[int, typer.Option(help="processes")]
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from preprocessing.cli.options import AtlasPath, Out
+from preprocessing.cli.options import AtlasPath, Workers
 
 
 def phantom(
-    out: Out,
+    out: Annotated[Path, typer.Option(help="folder of the raw data")],
     healthy: Annotated[int, typer.Option(help="healthy subjects")] = 24,
     lesion: Annotated[int, typer.Option(help="subjects with lesions")] = 14,
-    seed: int = 0,
-    workers: int = 2,
+    seed: Annotated[int, typer.Option(help="seed of all that is drawn")] = 0,
+    workers: Workers = 2,
     atlas: AtlasPath = None,
     modality: Annotated[str, typer.Option(help="flair, or ct: Hounsfield units and haemorrhages")] = "flair",
 ) -> None:

@@ -9,7 +9,9 @@ import typer
 
 Dataset = Annotated[Path, typer.Option(help="folder of a prepared data set")]
 Out = Annotated[Path, typer.Option(help="folder of the prior")]
-Default = Annotated[bool, typer.Option("--default", help="of ICBM152 instead: quick, no scan is segmented")]
+Default = Annotated[
+    bool, typer.Option("--default", help="make it of ICBM152 instead, which is quick: no scan is segmented")
+]
 ConfigName = Annotated[str, typer.Option("--config", help="name of a configuration, or a YAML file")]
 AtlasPath = Annotated[Path | None, typer.Option("--atlas", help="with --default: folder of the data set's atlas")]
 Workers = Annotated[int, typer.Option(help="processes")]

@@ -18,12 +18,14 @@ def slices(
     root: Annotated[Path, typer.Option(help="folder of the images")],
     out: Out,
     layout: Layouts,
-    image: Annotated[str, typer.Option(help="regular expression of image paths: (?P<patient>…), (?P<slice>\\d+)")] = "",
-    lesion: Annotated[str, typer.Option(help="path of a mask, with {patient} and {slice}")] = "",
-    channel: Annotated[int, typer.Option(help="of coloured images of an own layout, from 0")] = 0,
+    image: Annotated[
+        str, typer.Option(help="with `own`: regular expression of image paths: (?P<patient>…), (?P<slice>\\d+)")
+    ] = "",
+    lesion: Annotated[str, typer.Option(help="with `own`: path of a mask, with {patient} and {slice}")] = "",
+    channel: Annotated[int, typer.Option(help="with `own`: channel of coloured images, from 0")] = 0,
     image_size: ImageSize = 96,
     pixel_mm: Annotated[float, typer.Option(help="size of a pixel of the files in mm")] = 1.0,
-    seed: Annotated[int, typer.Option(help="of the split, where no folder states one")] = 0,
+    seed: Annotated[int, typer.Option(help="seed of the split, where no folder states one")] = 0,
 ) -> None:
     """Images and masks as they are distributed → prepared data set, without registration (space: none)."""
     from preprocessing.slices import prepare_slices

@@ -11,7 +11,7 @@ from preprocessing.cohort.request import scan_states
 
 
 def status(out: Out) -> None:
-    """What is done, what failed and what waits, from the ledger."""
+    """Say what is done, what failed and what waits, from the ledger."""
     counts: Counter[str] = Counter()
     for name, state, reason in scan_states(out):
         counts[state] += 1
