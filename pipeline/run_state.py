@@ -16,6 +16,7 @@ from pipeline.references import references
 
 MARKS, RECIPE = "stages.json", "recipe.json"
 NOT_DECISIVE = ("dataset_dir", "runs_dir", "recipe", "_meta_")
+LOG = "train::log::"  # where a training is told of
 EPOCHS, OF_THE_TRAINER = "max_epochs", "train::trainer::max_epochs"
 SHOWN, LONGEST = 3, 60
 WAY_OUT = "delete it, or choose another --out"
@@ -32,7 +33,11 @@ def made_of(parser: ConfigParser, dataset_hash: str) -> Values:
         decisive.pop(EPOCHS, None)
     contents = {f"content of {key}": _content(value) for key, value in inputs.items()}
     flat: Values = json.loads(json.dumps({**_flat(decisive), **contents, "data set": dataset_hash}, default=str))
-    return flat
+    return _without_log(flat)
+
+
+def _without_log(values: Values) -> Values:
+    return {key: value for key, value in values.items() if not key.startswith(LOG)}
 
 
 def _flat(config: Any, place: str = "") -> Values:
@@ -70,7 +75,7 @@ def stages_done(output: Path, now: Values) -> list[str]:
             f"'{output}' holds a run of an earlier version, which did not write down what it was made of; "
             f"`lesionless report` still reads its results; to run it again, {WAY_OUT}"
         )
-    before: Values = marks["made_of"]
+    before = _without_log(marks["made_of"])
     changed = [key for key in {**now, **before} if before.get(key) != now.get(key)]
     if changed == [EPOCHS]:
         return _train_on(output, before, now)

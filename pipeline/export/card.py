@@ -19,7 +19,8 @@ python -m monai.bundle run --config_file "['configs/train.yaml','configs/evaluat
 ```
 
 The commands run in the folder of the bundle. The first needs {first}; the others need lesionless {release}.
-A raw scan: `lesionless predict SCAN --model models --out DIR`.
+A raw scan: `lesionless predict SCAN --model models --out DIR`, or the first command with
+`--config_file "['configs/inference.yaml','configs/inference_raw.yaml']"`, where there is such a file.
 """
 
 

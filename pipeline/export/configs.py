@@ -29,10 +29,13 @@ def inference(method: str, grid: AtlasGrid, sha256: Mapping[str, str] | None) ->
         sha256: of the files that it works with, by their path in the bundle; None: the network is this package's, since
             there is no TorchScript file.
     """
-    served = f"$torch.jit.load(@bundle_root + '/{MODELS}/{TORCHSCRIPT}', map_location=@device)"
-    network: Any = served
-    if sha256 is None:
-        network = {"_target_": "pipeline.export.served.load_scorer", "bundle_root": "@bundle_root", "device": "@device"}
+    program = f"torch.jit.load(@bundle_root + '/{MODELS}/{TORCHSCRIPT}', map_location=@device)"
+    scorer = {
+        "_target_": "pipeline.export.served.load_scorer",
+        "bundle_root": "@bundle_root",
+        "device": "@device",
+        "compile": "@compile",
+    }
     return {
         "imports": [
             "$import glob",
@@ -51,7 +54,9 @@ def inference(method: str, grid: AtlasGrid, sha256: Mapping[str, str] | None) ->
         "images": "$sorted(glob.glob(os.path.join(@dataset_dir, '*.nii*')))",
         "output_dir": "$@bundle_root + '/eval'",
         "sha256": dict(sha256 or {}),
-        "network_def": network,
+        "compile": False,  # Python's scorer through torch.compile, which needs this package
+        "scorer": {**scorer, "_disabled_": False if sha256 is None else "$not @compile"},
+        "network_def": "@scorer" if sha256 is None else f"$@scorer if @compile else {program}",
         "network": "$@network_def.to(@device).eval()",
         "program_def": {"_target_": "pipeline.export.served.load_program", "bundle_root": "@bundle_root"},
         "atlas": {
@@ -137,6 +142,7 @@ def training(resolved: dict[str, Any]) -> dict[str, Any]:
     """`train.yaml`: the method as it was resolved, with the ids that MONAI's workflows ask for; needs this package."""
     config = {key: value for key, value in resolved.items() if key != "_meta_"}
     train, trainer = config["train"], dict(config["train"]["trainer"])
+    log = {**train["log"], "tensorboard": "@tensorboard", "mlflow": "@mlflow"}
     inferer = trainer.get("inferer", "$None")
     if "inferer" in trainer:
         trainer["inferer"] = "@train::inferer"
@@ -145,15 +151,30 @@ def training(resolved: dict[str, Any]) -> dict[str, Any]:
         **_inputs(config),
         "bundle_root": ".",
         "dataset_dir": "$None",
+        "tensorboard": False,
+        "mlflow": "$None",
+        "compile": False,
         "runs_dir": "$@bundle_root + '/runs'",
         "weights_path": "$@output_dir + '/model.pt'",
-        "train": {**train, "inferer": inferer, "trainer": trainer, "handlers": _listed(train["handlers"], config)},
+        "trained_network": _compiled(config["trained_network"]),
+        "train": {
+            **train,
+            "log": log,
+            "inferer": inferer,
+            "trainer": trainer,
+            "handlers": _listed(train["handlers"], config),
+        },
         "initialize": [
             {"_target_": "pipeline.export.served.begin", "bundle_root": "@bundle_root"},
             "$monai.utils.set_determinism(seed=@seed)",
         ],
         "run": resolved["run_train"],
     }
+
+
+def _compiled(trained_network: Any) -> Any:
+    """With the key `compile`, where there are weights to load; a network without any stays as it is."""
+    return {**trained_network, "compile": "@compile"} if isinstance(trained_network, dict) else trained_network
 
 
 def _listed(handlers: str, config: dict[str, Any]) -> list[dict[str, Any]]:

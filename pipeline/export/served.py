@@ -66,14 +66,21 @@ def _check(root: Path, name: str, digest: str) -> None:
         raise PipelineError(f"'{file}' is not the file that was exported (SHA-256 differs); copy the bundle again")
 
 
-def load_scorer(bundle_root: str | Path, device: str | torch.device = "cpu") -> ScorerNetwork:
+def load_scorer(bundle_root: str | Path, device: str | torch.device = "cpu", compile: bool = False) -> ScorerNetwork:
     """The scorer of an exported bundle, in Python.
+
+    Args:
+        bundle_root: its folder. device: of its network.
+        compile: calls of the network go through `torch.compile`.
 
     Raises:
         PipelineError: see `check_bundle`.
     """
     grid = check_bundle(bundle_root)["grid"]
-    return build_scorer(Path(bundle_root) / "models", AtlasGrid(**grid), device=device)
+    scorer = build_scorer(Path(bundle_root) / "models", AtlasGrid(**grid), device=device)
+    if compile:
+        scorer.network.compile()
+    return scorer
 
 
 def load_slice_scores(bundle_root: str | Path, device: str | torch.device = "cpu") -> ScorerNetwork:

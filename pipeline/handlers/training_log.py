@@ -1,4 +1,4 @@
-"""The record of a training run: its progress, and one CSV row an epoch."""
+"""The record of a training run: its progress, one CSV row an epoch, and the same for experiment tracking."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import nn
 
 from pipeline.errors import PipelineError
 from pipeline.files import write_epoch
+from pipeline.handlers.tracking import track
 from pipeline.losses import BatchLoss
 from pipeline.progress import Progress
 
@@ -22,20 +23,32 @@ LINE_EVERY = 5.0  # s, of a log; the CSV has every epoch
 class TrainingLog:
     """Means over each epoch of the loss and of its terms, in `path`; rows of epochs trained again are replaced.
 
+    They are the `state.metrics` of the trainer, too, where other handlers find them.
+
     Args:
         path: CSV with the columns epoch, loss and the terms of the objective.
         objective: the loss; the `terms` of a BatchLoss are read after every iteration, those of `state.output["terms"]`
             are added.
         title: of the progress, see Progress.
+        tensorboard, mlflow: where else to write them, see `track`.
 
     Raises:
-        PipelineError: at the end of an epoch with a loss that is not finite, before anything of it is written.
+        PipelineError: see `track`. At the end of an epoch with a loss that is not finite, before anything of it is
+            written.
     """
 
-    def __init__(self, path: str, objective: nn.Module, title: str = "train") -> None:
+    def __init__(
+        self,
+        path: str,
+        objective: nn.Module,
+        title: str = "train",
+        tensorboard: bool = False,
+        mlflow: str | None = None,
+    ) -> None:
         self.path = Path(path)
         self.objective = objective
         self.title = title
+        self.tensorboard, self.mlflow = tensorboard, mlflow
         self.sums: dict[str, torch.Tensor] = {}
         self.progress: Progress | None = None
 
@@ -43,6 +56,8 @@ class TrainingLog:
         engine.add_event_handler(Events.EPOCH_STARTED, self._begin)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
+        if idist.get_rank() == 0:
+            track(engine, self.path.parent, self.tensorboard, self.mlflow)
 
     def _begin(self, engine: Engine) -> None:
         self.sums.clear()
@@ -63,12 +78,14 @@ class TrainingLog:
         return {name: float(idist.all_reduce(float(value))) * share for name, value in self.sums.items()}
 
     def _write(self, engine: Engine) -> None:
-        row = {"epoch": engine.state.epoch, **self._means(engine.state.epoch_length or 1)}
+        means = self._means(engine.state.epoch_length or 1)
+        row = {"epoch": engine.state.epoch, **means}
         if not math.isfinite(row["loss"]):
             raise PipelineError(
                 f"{self.title}: the loss of epoch {row['epoch']} is {row['loss']}, the training diverged. The same "
                 "command goes on from the epoch before; if it happens again lower learning_rate, or set precision: fp32"
             )
+        engine.state.metrics.update(means)
         if self.progress is not None:  # on rank 0
             write_epoch(self.path, [row])
             self.progress.step(engine.state.epoch, f"loss {row['loss']:.5g}")

@@ -13,8 +13,12 @@ from pipeline.errors import PipelineError
 from pipeline.files import replaced
 
 
-def load_weights(network: nn.Module, path: str | Path) -> nn.Module:
+def load_weights(network: nn.Module, path: str | Path, compile: bool = False) -> nn.Module:
     """Load a state dict into `network` and return it in evaluation mode; random weights are never used instead.
+
+    Args:
+        network: of the same shape. path: of the file.
+        compile: its calls go through `torch.compile`, which takes a minute at first; the names of weights stay.
 
     Raises:
         PipelineError: the file is missing, unreadable, or made for another network.
@@ -25,6 +29,8 @@ def load_weights(network: nn.Module, path: str | Path) -> nn.Module:
         network.load_state_dict(read_state(path))
     except Exception as error:
         raise PipelineError(f"checkpoint '{path}' does not fit this network: {first_line(error)}") from error
+    if compile:
+        network.compile()
     return network.eval()
 
 
