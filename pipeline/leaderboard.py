@@ -64,7 +64,8 @@ def collect(runs_dir: str | Path) -> pd.DataFrame:
         raise PipelineError(f"no results below '{runs_dir}': run the stage evaluate first")
     results = pd.concat([_read(file) for file in files], ignore_index=True)
     if results["floor"].any():
-        known = [figure for figure in FIGURES if figure in results and results[figure].notna().any()]
+        floors = results[results["floor"]]
+        known = [figure for figure in FIGURES if figure in results and floors[figure].notna().any()]
         results = pd.concat([results, *(_differences(results, files, figure) for figure in known)], axis=1)
     results = results.sort_values(["floor", "method", "seed"], ignore_index=True)
     write_csv(Path(runs_dir) / "metrics.csv", results)

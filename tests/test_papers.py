@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from lesionless.cli import app
 from pipeline.errors import PipelineError
+from pipeline.leaderboard import collect
 from pipeline.metrics import ScoreHistogram, paired_difference
-from pipeline.papers import ranking, write_tables
+from pipeline.papers import fill, ranking, write_tables
 from pipeline.papers.cells import cells
 from pipeline.papers.measured import Measured, best, measure
 from pipeline.papers.published import available_papers, load_paper
@@ -228,6 +229,40 @@ def test_the_command_prints_the_ranking_and_what_it_left_out(runs: Path) -> None
     result = CliRunner().invoke(app, ["tables", str(runs), "--paper", "silva2022"])
     assert result.exit_code == 0 and "left out: Table 4 needs modality 'CT', the runs have 'FLAIR'" in result.output
     assert "AMCons" in result.output and f"{runs}/tables/silva2022/table2.tex" in result.output
+
+
+def test_a_document_gets_its_tables_and_keeps_everything_else(runs: Path, tmp_path: Path) -> None:
+    document, end = tmp_path / "RESULTS.md", "<!-- end of the table -->"
+    mark, other = "<!-- runs/tables/silva2022/ranking.md -->", "<!-- elsewhere/tables/silva2022/table1.md -->"
+    document.write_text(f"# Results\n\n{mark}\nold\n{end}\n\nwords\n\n{other}\nkept\n{end}\n")
+    command = ["tables", str(runs), "--paper", "silva2022", "--document", str(document)]
+    assert f"{document}: runs/tables/silva2022/ranking.md" in CliRunner().invoke(app, command).output.replace("\n", "")
+    table = (runs / "tables/silva2022/ranking.md").read_text("utf-8")
+    text = document.read_text("utf-8")
+    assert text == f"# Results\n\n{mark}\n\n{table}\n{end}\n\nwords\n\n{other}\nkept\n{end}\n"
+    fill(document, runs, [runs / "tables/silva2022/ranking.md"])
+    assert document.read_text("utf-8") == text
+    with pytest.raises(
+        PipelineError, match=r"has a place for 'runs/tables/silva2022/ranking.md', which was not written"
+    ):
+        fill(document, runs, [runs / "tables/silva2022/table1.md"])
+    with pytest.raises(
+        PipelineError, match=r"no place for a table: a line <!-- NAME --> .* one of runs/tables/bercea2022/"
+    ):
+        fill(document, runs, [runs / "tables/bercea2022/table2.md"])
+    with pytest.raises(PipelineError, match="no document "):
+        fill(tmp_path / "nothing.md", runs, [])
+
+
+def test_floors_of_before_there_was_a_figure_are_compared_by_the_others(runs: Path, tmp_path: Path) -> None:
+    own_runs = Path(
+        shutil.copytree(runs, tmp_path / "runs", ignore=shutil.ignore_patterns("maps", "reference", "tables"))
+    )
+    for floor in ("intensity", "histeq", "untrained_amcons"):
+        row = own_runs / floor / "seed-0" / "metrics.csv"
+        pd.read_csv(row).drop(columns="scan_ap").to_csv(row, index=False)
+    found = collect(own_runs)
+    assert "scan_ap_minus_floor" not in found and found.loc[~found["floor"], "ap_minus_floor"].notna().all()
 
 
 def test_a_table_ranks_only_what_stands_in_it(runs: Path) -> None:

@@ -21,10 +21,10 @@ from pipeline.handlers import ScoreHistogramHandler
 from pipeline.inferers.smoothing import smooth_in_plane
 from pipeline.metrics import ScoreHistogram, average_precision
 from pipeline.report.results import Run, find_runs
+from pipeline.report.shifted import TABLE, UNCHANGED
 from pipeline.run_state import RECIPE
 
 DARKEST = 1e-3  # where a change leaves the brain dark, as the brain is where the image is positive
-TABLE = "shifts.csv"
 Change = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -68,7 +68,7 @@ def unchanged(image: Tensor, brain: Tensor) -> Tensor:
 
 
 SHIFTS: dict[str, Change] = {
-    "none": unchanged,
+    UNCHANGED: unchanged,
     "blur 1.5 px": blurred,
     "gamma 0.8": with_gamma(0.8),
     "gamma 1.2": with_gamma(1.2),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.papers.document import fill
 from pipeline.papers.ranking import ranking
 from pipeline.papers.write import write_tables
 
-__all__ = ["ranking", "write_tables"]
+__all__ = ["fill", "ranking", "write_tables"]

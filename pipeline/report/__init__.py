@@ -13,6 +13,7 @@ from pipeline.report.prepared import cohort, slices
 from pipeline.report.reconstruction import reconstructions
 from pipeline.report.render import page
 from pipeline.report.results import load_results, load_scans, protocols, thresholds
+from pipeline.report.shifted import shifts
 from pipeline.report.sweep import sweep
 from pipeline.report.tables import hardest, per_threshold, table
 from pipeline.report.tissues import tissues
@@ -37,6 +38,7 @@ __all__ = [
     "per_threshold",
     "protocols",
     "ranking",
+    "shifts",
     "slices",
     "stopping_rule",
     "sweep",

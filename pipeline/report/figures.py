@@ -18,6 +18,7 @@ from pipeline.report.pictures import montage
 from pipeline.report.plots import ranking
 from pipeline.report.reconstruction import methods_with_reconstructions, reconstructions
 from pipeline.report.results import find_runs, load_results
+from pipeline.report.shifted import shifts
 from pipeline.report.tables import kind, operating_rule
 from pipeline.report.tissues import methods_with_tissues, tissues
 
@@ -69,6 +70,7 @@ def _figures(runs: Path, convention: str) -> dict[str, Draw]:
         "roc": lambda: roc(runs),
         "threshold_sensitivity": lambda: sensitivity(runs),
         "dice_by_lesion_volume": lambda: volumes(runs, rule),
+        "under_shift": lambda: shifts(runs),
         "score_distributions": lambda: scores(runs, _two(runs, results, list(best))),
     }
     for method in best:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nibabel as nib
@@ -14,7 +15,7 @@ from lesionless.cli import app
 from pipeline.errors import PipelineError
 from pipeline.metrics import ScoreHistogram
 from pipeline.metrics.curves import average_precision, best_dice, confusion
-from pipeline.report import load_scans, montage, reconstructions, roc, sensitivity, sweep, volumes
+from pipeline.report import load_scans, montage, reconstructions, roc, sensitivity, shifts, sweep, volumes
 from pipeline.report.at_thresholds import at_thresholds
 from pipeline.report.over_thresholds import precision_recall
 from pipeline.report.pictures import colour_range
@@ -70,6 +71,21 @@ def test_each_scan_with_a_lesion_has_a_mark_at_its_volume(runs: Path) -> None:
     assert any(np.allclose(mark, own[["lesion_ml", "dice@val_op"]]) for mark in marks)
     with pytest.raises(PipelineError, match="unknown threshold 'p50'; available: val_op, p90"):
         volumes(runs, "p50")
+
+
+def test_under_shift_each_method_has_its_mean_of_each_change_in_the_order_of_the_unchanged(own_runs: Path) -> None:
+    with pytest.raises(PipelineError, match="no run of .* was measured on changed images; `lesionless examine "):
+        shifts(own_runs)
+    found = {("amcons", 0): (0.6, 0.2), ("amcons", 1): (0.8, 0.3), ("intensity", 0): (0.5, 0.5), ("vae", 0): (0.4, 0.1)}
+    for (method, seed), values in found.items():
+        rows = {"method": method, "seed": seed, "shift": ["none", "blur"], "auprc": 0.0, "scan_ap": values}
+        pd.DataFrame(rows).to_csv(own_runs / method / f"seed-{seed}" / "shifts.csv", index=False)
+    os.utime(own_runs / "vae/seed-0/shifts.csv", (0, 0))  # of an earlier evaluation
+    [axes] = shifts(own_runs).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Intensity, floor", "AMCons"]
+    drawn = {one.get_label(): one.get_xydata().tolist() for one in axes.lines}
+    assert drawn.pop("as they are") == [] and drawn.pop("blur") == [[0.5, 0], [0.25, 1]]
+    assert list(drawn.values()) == [[[0.5, 0], [pytest.approx(0.7), 1]]]
 
 
 def test_radiological_pictures_are_mirrored_and_say_so(runs: Path) -> None:
