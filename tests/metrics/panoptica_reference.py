@@ -1,4 +1,4 @@
-"""Write panoptica_reference.csv beside this file: what Panoptica says of the masks of `masks`.
+"""Write panoptica_reference.csv beside this file: what Panoptica says of the masks of `masks` and of `parts`.
 
 Panoptica 2.1.7 asks for a NumPy below 2.3, so it lives in an environment of its own:
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-CASES = 12
+CASES, SPLITS = 12, 3
 SHAPE = (24, 24, 24)
 FILE = Path(__file__).with_name("panoptica_reference.csv")
 
@@ -40,8 +40,25 @@ def masks(case: int) -> tuple[np.ndarray, np.ndarray]:
     return label, mask
 
 
-def panoptica_of(label: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-    """Its lesion-wise counts and F1 (recognition quality), and the Dice of all voxels."""
+def parts(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rods, and the same without some of their middles: two or three pieces each; one rod and one piece are alone."""
+    rng = np.random.default_rng(seed)
+    whole, broken = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
+    for at in np.ndindex(3, 3):
+        x, y = 1 + 8 * np.array(at)
+        whole[x : x + 3, y : y + 3, 2:22] = broken[x : x + 3, y : y + 3, 2:22] = True
+        for cut in rng.choice([6, 10, 14, 18], rng.integers(0, 3), replace=False):
+            broken[x : x + 3, y : y + 3, cut : cut + 2] = False
+    broken[:8, :8] = whole[-8:, :8] = False
+    return whole, broken
+
+
+def panoptica_of(label: np.ndarray, mask: np.ndarray, *, joined: bool = False) -> dict[str, float]:
+    """Its lesion-wise counts and F1 (recognition quality), and the Dice of all voxels.
+
+    Args:
+        joined: several objects may match one lesion.
+    """
     from panoptica import (
         ConnectedComponentsInstanceApproximator,
         InputType,
@@ -53,7 +70,9 @@ def panoptica_of(label: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     evaluator = Panoptica_Evaluator(
         expected_input=InputType.SEMANTIC,
         instance_approximator=ConnectedComponentsInstanceApproximator(),
-        instance_matcher=NaiveThresholdMatching(matching_metric=Metric.IOU, matching_threshold=1e-9),
+        instance_matcher=NaiveThresholdMatching(
+            matching_metric=Metric.IOU, matching_threshold=1e-9, allow_many_to_one=joined
+        ),
         instance_metrics=[Metric.DSC],
         global_metrics=[Metric.DSC],
     )
@@ -64,7 +83,11 @@ def panoptica_of(label: np.ndarray, mask: np.ndarray) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    rows = [{"case": case, **panoptica_of(*masks(case))} for case in range(CASES)]
+    rows = [{"kind": "apart", "case": case, **panoptica_of(*masks(case))} for case in range(CASES)]
+    for case in range(SPLITS):
+        whole, broken = parts(case)
+        rows.append({"kind": "split", "case": case, **panoptica_of(whole, broken, joined=True)})
+        rows.append({"kind": "merged", "case": case, **panoptica_of(broken, whole, joined=True)})
     with FILE.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()
