@@ -54,9 +54,9 @@ def _keys() -> set[str]:
 def _bundle(words: list[str]) -> None:
     """`run [ID] --option value …` of MONAI: with a workflow, in the plain form, and inside an exported bundle."""
     options = dict(zip(words[1:], words[2:], strict=False))
-    if of_a_bundle := re.findall(r"configs/(\w+\.yaml)", options.get("--config_file", "").replace("/configs/", "")):
+    if exported := re.findall(r"(?:^|BUNDLE/|')configs/([\w.]+)", options.get("--config_file", "")):
         source = (ROOT / "pipeline/export/bundle.py").read_text("utf-8")
-        assert all(f'"{file}"' in source for file in of_a_bundle)
+        assert all(f'"{name}"' in source for name in exported)
         return
     if "--config_file" in options:
         files = re.findall(r"'([^']+)'", options["--config_file"])

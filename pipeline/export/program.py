@@ -26,7 +26,6 @@ from pipeline.errors import PipelineError
 from pipeline.export.scorer_network import ScorerNetwork
 
 ATEN = torch.ops.aten
-RECORDED = (ATEN.threshold_backward, ATEN.sigmoid_backward, ATEN.upsample_nearest2d_backward)
 OF_THE_DEVICE = ("device", "pin_memory", "layout")
 DRAWS = "its scorer draws random numbers for every image, and a program has no seed: two calls would give two maps"
 ASKS = "its scorer decides in Python by a value of the image, which a program without Python cannot"
@@ -119,10 +118,13 @@ def _backward_passes() -> dict[Any, Any]:
             ATEN.native_batch_norm_backward,
             ATEN.threshold_backward,
             ATEN.sigmoid_backward,
-            ATEN.upsample_nearest2d_backward,
         ]
     )
-    return {**known, ATEN.convolution_backward.default: _convolution_backward}
+    own = {
+        ATEN.convolution_backward.default: _convolution_backward,
+        ATEN.upsample_nearest2d_backward.default: _upsampling_backward,
+    }
+    return {**known, **own}
 
 
 def _convolution_backward(
@@ -150,6 +152,18 @@ def _convolution_backward(
         )
     ]
     return ATEN.convolution(gradient, weight, None, stride, padding, dilation, True, lost, groups), None, None
+
+
+def _upsampling_backward(
+    gradient: torch.Tensor, output_size: list[int], input_size: list[int], *scales: float | None
+) -> torch.Tensor:
+    """The sum over the pixels that each pixel became."""
+    sides = input_size[2:]
+    factors = [out // side for out, side in zip(output_size, sides, strict=True)]
+    if [side * factor for side, factor in zip(sides, factors, strict=True)] != [*output_size]:
+        return NotImplemented
+    blocks = [length for pair in zip(sides, factors, strict=True) for length in pair]
+    return gradient.reshape([*input_size[:2], *blocks]).sum(dim=(3, 5))
 
 
 def _leave_devices_open(graph: fx.GraphModule) -> None:

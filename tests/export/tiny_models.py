@@ -1,13 +1,17 @@
-"""Packed models of all methods, tiny and hardly trained, for the tests of export."""
+"""Packed models of all methods, tiny and hardly trained, and a prepared scan, for the tests of export."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import torch
 
 from pipeline.data import load_manifest
+from pipeline.export.files import probe
 from pipeline.export.scorer_network import AtlasGrid
 from pipeline.jobs import recipe
 from pipeline.metrics import save_thresholds
@@ -39,9 +43,13 @@ CHEAP: dict[str, dict[str, Any]] = {
 }
 
 
-def write_model(method: str, dataset: Path, root: Path) -> Path:
-    """The folder of a model with weights as they are drawn; what learns without gradients is fitted."""
-    asked = {"max_epochs": 1, "precision": "fp32", **CHEAP.get(method, {})}
+def write_model(method: str, dataset: Path, root: Path, cheap: Mapping[str, Any] | None = None) -> Path:
+    """The folder of a model with weights as they are drawn; what learns without gradients is fitted.
+
+    Args:
+        cheap: overrides; None: those of `CHEAP`.
+    """
+    asked = {"max_epochs": 1, "precision": "fp32", **(CHEAP.get(method, {}) if cheap is None else cheap)}
     name = Path(method).stem
     run, out = root / "run" / name, root / "model" / name
     paths = {"dataset_dir": str(dataset), "runs_dir": str(root / "run")}
@@ -75,3 +83,13 @@ def fit_atlas(atlas: Any) -> None:
     """Mean and deviation of a brain that is the same at every height."""
     atlas.mean, atlas.deviation = torch.full((91, 1, 32, 32), 0.4), torch.full((91, 1, 32, 32), 0.1)
     atlas.moments = atlas.moments.new_empty(0)
+
+
+def write_scan(path: Path, flip: bool = False) -> np.ndarray:
+    """A prepared scan; flipped, the same one stored from left to right."""
+    image, affine = probe(GRID, 5)[0, 0].numpy(), np.array(GRID.affine)
+    if flip:
+        image, affine = image[::-1], affine @ np.array([[-1, 0, 0, 31], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    path.parent.mkdir(exist_ok=True)
+    nib.save(nib.Nifti1Image(image, affine), path)
+    return affine
