@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 from pipeline.engines import share_of_batch
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, unwrapped
 from pipeline.leaderboard import run_leaderboard
 from pipeline.metrics import ScoreHistogram
+from pipeline.workflow import MethodWorkflow
 
 METHODS = ("amcons", "gradcamcons_log_barrier", "restoration_vae")
 OF_THE_PRESET = ["card_preset", "presets"]
@@ -73,12 +74,20 @@ def test_two_processes_write_what_one_does(tiny_dataset: Path, tmp_path: Path) -
 def test_what_cannot_be_shared_out_is_refused_in_one_line(tiny_dataset: Path, tmp_path: Path) -> None:
     workflow = ["-m", "monai.bundle", "run", "--workflow_name", "pipeline.workflow.MethodWorkflow", "--presets"]
     common = ["multi_gpu", "--dataset_dir", str(tiny_dataset), "--runs_dir", str(tmp_path), "--stage", "train"]
-    odd = torchrun(*workflow, *common, "--method", "vae", "--batch_size", "5")
-    assert odd.returncode != 0
-    assert "error: batch_size 5 cannot be shared out among 2 processes; take a multiple" in odd.stderr
     critic = torchrun(*workflow, *common, "--method", "anovaegan")
     assert critic.returncode != 0
     assert "error: training against a critic runs in one process: leave the preset multi_gpu out" in critic.stderr
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ignite.distributed.get_world_size", lambda: 2)
+    given = {"dataset_dir": str(tiny_dataset), "runs_dir": str(tmp_path), "batch_size": 5}
+    parser = MethodWorkflow(method="vae", stage="train", presets="multi_gpu", **given).parser
+    message = "batch_size 5 cannot be shared out among 2 processes; take a multiple"
+    with pytest.raises(PipelineError, match=message), unwrapped():
+        parser.get_parsed_content("train::loader")
 
 
 def test_a_batch_is_shared_out_evenly(monkeypatch: pytest.MonkeyPatch) -> None:

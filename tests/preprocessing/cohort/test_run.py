@@ -25,19 +25,33 @@ from preprocessing.space.geometry import read_transform
 
 pytestmark = pytest.mark.usefixtures("use_coarse_atlas")
 Prepare = Callable[..., Prepared]
+OPTIONS: dict[str, Any] = {"image_size": 20, "slices": 4, "slice_step": 2, "workers": 0, "progress": False}
 
 
 @pytest.fixture
 def prepare_here(quick_config: Path, tmp_path: Path) -> Prepare:
     def call(scans: list[Scan], out: Path = tmp_path / "out", **settings: Any) -> Prepared:
-        options = {"image_size": 20, "slices": 4, "slice_step": 2, "workers": 0, "progress": False}
-        return prepare(scans, out, "synthetic", **{"config": str(quick_config), **options, **settings})
+        return prepare(scans, out, "synthetic", **{"config": str(quick_config), **OPTIONS, **settings})
 
     return call
 
 
 @pytest.fixture
 def cohort(head: HeadWriter) -> list[Scan]:
+    return four_heads(head)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, quick_config: Path, coarse_atlas: Atlas) -> Prepared:
+    """The cohort, prepared without a break, for tests that do not write into it."""
+    root = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("preprocessing.space.atlas.ensure_atlas", lambda path=None: coarse_atlas)
+        scans = four_heads(HeadWriter(root / "raw"))
+        return prepare(scans, root / "out", "synthetic", config=str(quick_config), **OPTIONS)
+
+
+def four_heads(head: HeadWriter) -> list[Scan]:
     moves = [rigid((0, 0, 0), (k, 0.5 * k, -k)) for k in range(4)]
     return [
         head("sub-h0", move=moves[0]),
@@ -53,10 +67,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def test_the_data_set_keeps_its_contract(prepare_here: Prepare, cohort: list[Scan]) -> None:
-    prepared = prepare_here(cohort)
-    out = prepared.manifest.parent
-    manifest = json.loads(prepared.manifest.read_text())
+def test_the_data_set_keeps_its_contract(whole: Prepared) -> None:
+    out = whole.manifest.parent
+    manifest = json.loads(whole.manifest.read_text())
     assert (manifest["format"], manifest["version"], manifest["modality"]) == ("lesionless-dataset", 1, "FLAIR")
     assert (manifest["image_size"], manifest["slices"]) == (20, 4)
     assert {item["split"] for item in manifest["items"]} == {"train", "calibration", "validation", "test"}
@@ -77,9 +90,8 @@ def test_the_data_set_keeps_its_contract(prepare_here: Prepare, cohort: list[Sca
     assert (out / "failures.tsv").read_text() == "id\treason\n"
 
 
-def test_slices_are_where_the_affine_says(prepare_here: Prepare, cohort: list[Scan]) -> None:
-    prepared = prepare_here(cohort)
-    out, manifest = prepared.manifest.parent, json.loads(prepared.manifest.read_text())
+def test_slices_are_where_the_affine_says(whole: Prepared) -> None:
+    out, manifest = whole.manifest.parent, json.loads(whole.manifest.read_text())
     item = next(item for item in manifest["items"] if not item["healthy"])
     lesions = np.load(out / manifest["splits"][item["split"]]["lesion"])[slice(*item["rows"])]
     volume = nib.load(out / item["lesion"])
@@ -174,10 +186,9 @@ def test_scans_with_too_small_lesions_are_left_out_and_named(
     assert prepare_here(scans, config=str(path)).left_out == 0
 
 
-def test_same_input_gives_the_same_bytes(prepare_here: Prepare, cohort: list[Scan], tmp_path: Path) -> None:
-    first = prepare_here(cohort, tmp_path / "first")
-    second = prepare_here(cohort[::-1], tmp_path / "second")
-    assert contents(first.manifest.parent) == contents(second.manifest.parent)
+def test_same_input_gives_the_same_bytes(prepare_here: Prepare, cohort: list[Scan], whole: Prepared) -> None:
+    again = prepare_here(cohort[::-1])
+    assert contents(again.manifest.parent) == contents(whole.manifest.parent)
 
 
 def test_orientation_codes_make_no_difference(prepare_here: Prepare, head: HeadWriter, coarse_config: Path) -> None:
@@ -236,9 +247,8 @@ class Killed(BaseException):
 
 
 def test_killed_between_scans_a_rerun_gives_the_same_bytes(
-    prepare_here: Prepare, cohort: list[Scan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepare_here: Prepare, cohort: list[Scan], whole: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = prepare_here(cohort, tmp_path / "whole")
     ran = []
 
     def process_two(request: ScanRequest) -> ledger.Record:
@@ -330,10 +340,9 @@ def test_lesions_of_unlabelled_scans_are_unknown_not_absent(prepare_here: Prepar
 
 @pytest.mark.dist
 @pytest.mark.slow
-def test_processes_give_the_same_bytes(prepare_here: Prepare, cohort: list[Scan], tmp_path: Path) -> None:
-    here = prepare_here(cohort, tmp_path / "here")
-    there = prepare_here(cohort, tmp_path / "there", workers=2)
-    assert contents(here.manifest.parent) == contents(there.manifest.parent)
+def test_processes_give_the_same_bytes(prepare_here: Prepare, cohort: list[Scan], whole: Prepared) -> None:
+    there = prepare_here(cohort, workers=2)
+    assert contents(there.manifest.parent) == contents(whole.manifest.parent)
 
 
 def test_atlas_argument_reaches_the_atlas(

@@ -100,7 +100,7 @@ def test_a_worker_with_several_threads_or_without_the_package_is_refused() -> No
 
 
 @pytest.mark.slow
-def test_dask_and_processes_give_the_same_bytes(
+def test_dask_and_this_process_give_the_same_bytes(
     scheduler: str, head: HeadWriter, quick_config: Path, coarse_atlas: Atlas, tmp_path: Path
 ) -> None:
     scans = [head(f"sub-{k}", move=rigid((0, 0, 0), (k, 0, -k)), lesion=k > 1) for k in range(4)]
@@ -108,7 +108,7 @@ def test_dask_and_processes_give_the_same_bytes(
     found = []
     for executor in ("processes", scheduler):
         out = tmp_path / executor[:4]
-        batch = cohort_request(scans, "same", str(quick_config), {}, coarse_atlas.folder, executor=executor, workers=2)
+        batch = cohort_request(scans, "same", str(quick_config), {}, coarse_atlas.folder, executor=executor, workers=0)
         prepare_cohort(batch, out, progress=False)
         files = [path for path in out.rglob("*") if path.is_file() and path.parent.name != FOLDER]
         found.append({path.relative_to(out): path.read_bytes() for path in files})
