@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import PipelineError
 from pipeline.metrics import curves
@@ -77,6 +78,19 @@ def summarise(
         "auprc_trapezoid": curves.auprc_trapezoid(pooled),
         "overlap_share": overlap_share(pooled),
     }
+    row |= _over_all_thresholds(pooled, scans, samples)
+    for threshold in thresholds:
+        low, high = interval(samples[f"dice@{threshold.rule}"])
+        row |= _at(test, threshold, scans)
+        row |= {f"dice_ci_low@{threshold.rule}": low, f"dice_ci_high@{threshold.rule}": high}
+    return row
+
+
+def _over_all_thresholds(
+    pooled: Counts, scans: list[dict[str, float | str]], samples: Mapping[str, NDArray[np.float64]]
+) -> dict[str, float]:
+    """Figures that need no threshold, with their intervals; what is undefined or known only roughly is logged."""
+    row: dict[str, float] = {}
     for name, figure in (("auprc", curves.average_precision(pooled)), ("auroc", curves.auroc(pooled))):
         _log_doubts(name, figure, pooled)
         row |= {name: figure.value, f"{name}_lower": figure.lower, f"{name}_upper": figure.upper}
@@ -84,10 +98,6 @@ def summarise(
     of_scans = np.array([scan["auprc"] for scan in scans], np.float64)
     row["scan_ap"] = float(np.nanmean(of_scans)) if np.isfinite(of_scans).any() else np.nan
     row["scan_ap_ci_low"], row["scan_ap_ci_high"] = interval(samples["scan_ap"])
-    for threshold in thresholds:
-        low, high = interval(samples[f"dice@{threshold.rule}"])
-        row |= _at(test, threshold, scans)
-        row |= {f"dice_ci_low@{threshold.rule}": low, f"dice_ci_high@{threshold.rule}": high}
     return row
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.errors import PipelineError
 from pipeline.report.at_thresholds import AtThresholds, at_thresholds
 from pipeline.report.plots import DOTS, LIGHT, MARKERS, Theme, by_precision, style_axes, styles
-from pipeline.report.results import find_runs, load_results, thresholds
+from pipeline.report.results import Run, find_runs, load_results, thresholds
 
 COLUMN = 3.4  # inches, a column of a journal
 SYMBOLS = "oDX*<>Pph"
@@ -95,10 +95,7 @@ def _figure(
     rows = by_precision(load_results(runs))
     looks, calibrated = styles(rows, theme), thresholds(runs)
     figure, ax = column_axes(rows, theme)
-    lowest = {run.method: run for run in reversed(find_runs(runs, dict.fromkeys(rows["method"])))}
-    drawn = [(run, counts) for run in reversed(lowest.values()) if (counts := at_thresholds(run)) is not None]
-    if not drawn:
-        raise PipelineError(f"no run of '{runs}' kept its scores, test.npz; evaluate a method again")
+    drawn = _counted(runs, rows["method"])
     floors = rows.drop_duplicates("method").set_index("method")["floor"]
     banded = {*floors.index[~floors.astype(bool)], *floors.index[floors.astype(bool)][:1]}
     for (run, counts), symbol in zip(drawn, cycle(SYMBOLS), strict=False):
@@ -108,12 +105,21 @@ def _figure(
             own = calibrated[(calibrated["method"] == run.method) & (calibrated["seed"] == run.seed)]
             _marks(ax, curves, counts, dict(zip(own["rule"], own["value"], strict=True)), looks[run.method]["color"])
     if chance:
-        lesion, normal = (int(part.sum()) for part in (drawn[0][1].lesion, drawn[0][1].normal))
-        share = lesion / (lesion + normal)
+        share = next(counts.lesion.sum() / (counts.lesion.sum() + counts.normal.sum()) for _, counts in drawn)
         ax.axhline(share, color=theme.ink, linestyle=DOTS, linewidth=1, label=f"chance {share:.3f}")
-    ax.set(xlim=(0, 1), ylim=(0, 1.01), xlabel=names[0], ylabel=names[1])
+    xlabel, ylabel = names
+    ax.set(xlim=(0, 1), ylim=(0, 1.01), xlabel=xlabel, ylabel=ylabel)
     figure.legend(loc="outside lower center", frameon=False, labelcolor=theme.ink, fontsize=7)
     return figure
+
+
+def _counted(runs: str | Path, methods: Iterable[str]) -> list[tuple[Run, AtThresholds]]:
+    """The run of the lowest seed of each method that kept its scores, in their order."""
+    lowest = {run.method: run for run in reversed(find_runs(runs, dict.fromkeys(methods)))}
+    drawn = [(run, counts) for run in reversed(lowest.values()) if (counts := at_thresholds(run)) is not None]
+    if not drawn:
+        raise PipelineError(f"no run of '{runs}' kept its scores, test.npz; evaluate a method again")
+    return drawn
 
 
 def column_axes(rows: pd.DataFrame, theme: Theme) -> tuple[Figure, Axes]:
