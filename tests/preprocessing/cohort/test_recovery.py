@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from synthetic_brain import HeadWriter, rigid
+from typer.testing import CliRunner
 
+from preprocessing.cli import app
 from preprocessing.cohort.scan_request import FOLDER
 from preprocessing.datasets.table import write_table
 from preprocessing.space.atlas import Atlas
@@ -31,6 +33,12 @@ def start(*arguments: object) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def complete(*arguments: object) -> None:
+    """The command, in this process, to its end."""
+    result = CliRunner().invoke(app, [*map(str, arguments), "--workers", "0"])
+    assert result.exit_code == 0, result.output
 
 
 def done(out: Path) -> dict[str, int]:
@@ -63,7 +71,7 @@ def test_killed_at_random_a_rerun_is_the_recovery(
     write_table(scans, head.root / "scans.csv", head.root)
     source = ["run", "--dataset", "table", "--root", head.root, "--config", quick_config]
     source += ["--atlas", coarse_atlas.folder, "--image-size", 20, "--slices", 4, "--slice-step", 2]
-    assert start(*source, "--out", tmp_path / "whole").wait() == 0
+    complete(*source, "--out", tmp_path / "whole")
 
     out, seen, rng = tmp_path / "broken", dict[str, int](), random.Random(0)
     command = [*source, "--out", out]
@@ -75,7 +83,7 @@ def test_killed_at_random_a_rerun_is_the_recovery(
         now = done(out)
         assert seen.items() <= now.items()
         seen, command = now, ["rerun", "--out", out]
-    assert start(*command).wait() == 0
+    complete(*command)
     assert seen.items() <= done(out).items() and len(seen) >= SCANS // 2
     assert not list(out.rglob(".tmp-*"))
     assert contents(out) == contents(tmp_path / "whole")
