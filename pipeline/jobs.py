@@ -18,6 +18,7 @@ from monai.bundle import ConfigParser
 from pipeline import ledger
 from pipeline.card import release
 from pipeline.data import load_manifest
+from pipeline.documents import check_kinds, read_document
 from pipeline.errors import PipelineError, in_a_line, root_of
 from pipeline.files import is_whole, write_json
 from pipeline.gpus import one_gpu
@@ -25,7 +26,7 @@ from pipeline.ledger import Record
 from pipeline.lock import locked
 from pipeline.preflight import check_run
 from pipeline.recipe import overrides_text
-from pipeline.run_state import RECIPE, Values, made_of, stages_done, write_stages
+from pipeline.run_state import MARKS, RECIPE, Values, made_of, stages_done, write_stages
 from pipeline.source import source_digest
 from pipeline.workflow import MethodWorkflow
 
@@ -122,24 +123,37 @@ def _sha256(content: Any) -> str:
 def _missing(job: Job, values: Values) -> Iterable[str]:
     """Stages that are still to be run."""
     record = ledger.read(job.folder)
-    if record is not None and record["state"] != ledger.WAITING:
-        _check_maker(job, record)
+    maker = _maker(job.folder, record)
+    if maker is not None:
+        _check_maker(job, maker)
     if ledger.why(record, job.digest, job.folder) is None:
         return ()
     done = _complete(job.folder, values)
     return [stage for stage in STAGES if stage not in done]
 
 
-def _check_maker(job: Job, record: Record) -> None:
+def _maker(folder: Path, record: Record | None) -> Record | None:
+    """What says whose a run is: its status file or, where that is lost, its recipe; None where nothing is begun."""
+    if record is not None and record["state"] != ledger.WAITING:
+        return record
+    if not (folder / MARKS).is_file():
+        return None
+    path = folder / RECIPE
+    found: Record = read_document(path) if path.is_file() else {}
+    check_kinds(found, {"code?": str, "release?": str}, str(path))
+    return found
+
+
+def _check_maker(job: Job, maker: Record) -> None:
     """Refuse to go on with what another release, or other code of this one, has begun."""
     way_out = "Their rows cannot stand in one table: delete the folder and its status file, or choose another --out"
-    if record["release"] != job.release:
+    if maker.get("release", job.release) != job.release:
         raise PipelineError(
-            f"'{job.folder}' is of another release: {record['release']}; this is {job.release}. {way_out}"
+            f"'{job.folder}' is of another release: {maker['release']}; this is {job.release}. {way_out}"
         )
-    if record.get("code") != job.code:
+    if maker.get("code") != job.code:
         raise PipelineError(
-            f"'{job.folder}' is of other code of this release: {record.get('code', 'not written down')}; this is "
+            f"'{job.folder}' is of other code of this release: {maker.get('code', 'not written down')}; this is "
             f"{job.code}. {way_out}, or go on with that code"
         )
 
@@ -213,8 +227,13 @@ def recipe(parser: ConfigParser) -> dict[str, Any]:
     config: Any = parser.config
     resolved = {name: value for name, value in config.items() if name != "_meta_"}
     dataset = Path(config["dataset_dir"])
-    found = {"dataset_dir": str(dataset.absolute()), "dataset_hash": load_manifest(dataset)["hash"]}
-    return {**found, "code": source_digest(), "config": json.loads(json.dumps(resolved, default=str))}
+    return {
+        "dataset_dir": str(dataset.absolute()),
+        "dataset_hash": load_manifest(dataset)["hash"],
+        "release": release(),
+        "code": source_digest(),
+        "config": json.loads(json.dumps(resolved, default=str)),
+    }
 
 
 def note(job: Job, state: str, **more: Any) -> Record:

@@ -14,6 +14,8 @@ FOLDER = "ledger"
 OUTPUTS = ("metrics.csv", "scans.csv", "test.npz", "thresholds.json")
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 
+ASKED = ("method", "seed", "dataset_dir", "presets", "overrides")
+
 Record = dict[str, Any]
 
 
@@ -36,12 +38,17 @@ def records(runs: Path) -> Iterator[tuple[str, Record]]:
     """`METHOD/seed-N` and what is known of it, of all jobs that were ever asked for in RUNS; one at a time.
 
     Raises:
-        PipelineError: no job was.
+        PipelineError: no job was; or a status file cannot be read, so that its job would be forgotten.
     """
     paths = sorted((runs / FOLDER).glob("*/seed-*.json"), key=lambda path: (path.parent.name, len(path.name), path))
     if not paths:
         raise PipelineError(f"no jobs in '{runs}': there is no '{runs / FOLDER}'; `lesionless run` writes it")
-    yield from ((f"{path.parent.name}/{path.stem}", record) for path in paths if (record := _read(path)) is not None)
+    for path in paths:
+        record = _read(path)
+        if record is not None:
+            yield f"{path.parent.name}/{path.stem}", record
+        elif path.is_file():
+            raise PipelineError(f"'{path}' is no whole status file: delete it, and run its method again")
 
 
 def why(record: Record | None, digest: str, folder: Path) -> str | None:
@@ -58,7 +65,7 @@ def why(record: Record | None, digest: str, folder: Path) -> str | None:
         return str(record["state"])
     if record["digest"] != digest:
         return "other settings or data"
-    return None if record["outputs"] == outputs(folder) else "output lost or half-written"
+    return None if record.get("outputs") == outputs(folder) else "output lost or half-written"
 
 
 def outputs(folder: Path) -> dict[str, int]:
@@ -71,4 +78,5 @@ def _read(path: Path) -> Record | None:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
-    return content if isinstance(content, dict) and {"state", "digest", "release"} <= set(content) else None
+    needed = {"state", "digest", "release", *ASKED}
+    return content if isinstance(content, dict) and needed <= set(content) else None

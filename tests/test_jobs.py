@@ -150,6 +150,29 @@ def test_results_of_other_code_of_the_same_release_are_refused(tiny_dataset: Pat
         plan(["intensity"], tiny_dataset, tmp_path)
     note(replace(job, code="0ld"), ledger.WAITING)
     assert plan(["intensity"], tiny_dataset, tmp_path) == [job], "nothing was made by that code"
+    recipe = job.folder / "recipe.json"
+    recipe.write_text(recipe.read_text().replace(job.code, "0ld"))
+    with pytest.raises(PipelineError, match="of other code of this release: 0ld"):
+        plan(["intensity"], tiny_dataset, tmp_path)
+    ledger.status_file(job.folder).unlink()
+    with pytest.raises(PipelineError, match="of other code of this release: 0ld"):
+        plan(["intensity"], tiny_dataset, tmp_path)
+
+
+def test_a_status_file_that_cannot_be_read_is_named_and_its_job_not_forgotten(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
+    one, two = plan(["intensity"], tiny_dataset, tmp_path, [0, 1])
+    run_jobs([one, two], function=stub)
+    path = ledger.status_file(two.folder)
+    whole = path.read_text()
+    nameless = {key: value for key, value in json.loads(whole).items() if key != "method"}
+    for text in (whole[:200], json.dumps(nameless)):
+        path.write_text(text)
+        for verb in ("status", "rerun"):
+            error = CliRunner().invoke(app, [verb, str(tmp_path)]).exception
+            assert isinstance(error, PipelineError) and f"'{path}' is no whole status file" in str(error)
+    assert run_jobs([one, two], function=stub).ran == 1 and path.read_text() == whole
 
 
 def test_the_digest_of_the_source_is_that_of_every_python_file_and_its_place(tmp_path: Path) -> None:
