@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,6 +16,12 @@ from pipeline.metrics import ScoreHistogram, Threshold, load_thresholds
 from pipeline.predict.folder import verify
 from pipeline.predict.normals import Normals
 from pipeline.predict.volume import Network
+
+if TYPE_CHECKING:
+    from monai.bundle import ConfigParser
+    from torch import nn
+
+    from pipeline.inferers import Scorer
 
 METHOD, WEIGHTS, CHOICES, GEOMETRY, THRESHOLDS = (
     *("method.yaml", "model.pt", "choices.json", "dataset.json"),
@@ -110,7 +116,7 @@ def build_network(folder: Path) -> Network:
     return Network(*network_and_scorer(parser), *values)
 
 
-def network_and_scorer(parser: Any) -> tuple[Any, Any]:
+def network_and_scorer(parser: ConfigParser) -> tuple[nn.Module, Scorer]:
     """The trained network and the scorer of a method; a network that is not trained is drawn by the method's seed.
 
     Raises:
@@ -122,7 +128,7 @@ def network_and_scorer(parser: Any) -> tuple[Any, Any]:
         return parser.get_parsed_content("trained_network"), parser.get_parsed_content("scorer")
 
 
-def method_parser(folder: Path) -> Any:
+def method_parser(folder: Path) -> ConfigParser:
     """The method as it was resolved, with every path inside `folder`; what it chooses by is chosen."""
     from monai.bundle import ConfigParser
 

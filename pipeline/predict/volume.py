@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 
 from pipeline.data import erode
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pipeline.inferers import Scorer
+
 
 @dataclass(frozen=True)
 class Network:
     """What scores a volume: network, inferer and post-processing, and the region where they were measured."""
 
-    network: Any
-    scorer: Any
+    network: nn.Module
+    scorer: Scorer
     device: torch.device
     seed: int
     erosion_mm: float
