@@ -103,6 +103,7 @@ def test_the_map_lies_on_the_grid_of_the_file(bundle_of: Callable[[str], Path], 
     affine = write_scan(tmp_path / "images" / "b.nii.gz", flip=True)
     done = run_inference(root, tmp_path / "images", tmp_path / "maps", folder=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
+    assert "skipping logging" not in done.stdout + done.stderr, "configs/logging.conf is found, and MONAI takes it"
     plain, flipped = (nib.load(tmp_path / "maps" / f"{name}_anomaly.nii.gz") for name in "ab")
     expected = load_scorer(root)(probe(GRID, 5))[0, 0].detach().numpy()
     np.testing.assert_allclose(plain.get_fdata(), expected, atol=1e-4)
