@@ -20,6 +20,13 @@ _UNCHANGED = (
     ".hexdigest() != digest and (_ for _ in ()).throw(ValueError("
     "name + ' is not the file that was exported with this bundle; copy the bundle again'))]"
 )
+_PREPARED = (  # a raw scan would be laid onto the atlas by its own axes, and get a map that means nothing
+    "$lambda image: @atlas if image.ndim == 4 and len(image) == 1 and -0.1 <= image.min() and image.max() <= 1.1 "
+    "else (_ for _ in ()).throw(ValueError(str(image.meta.get('filename_or_obj', 'the image')) + "
+    "' is no prepared scan, which is one 3-D image in [0, 1]: got ' + str(list(image.shape)) + ' in [' + "
+    "format(float(image.min()), '.3g') + ', ' + format(float(image.max()), '.3g') + "
+    "']; raw scans need configs/inference_raw.yaml, too'))"
+)
 
 
 def inference(method: str, grid: AtlasGrid, sha256: Mapping[str, str] | None) -> dict[str, Any]:
@@ -51,7 +58,7 @@ def inference(method: str, grid: AtlasGrid, sha256: Mapping[str, str] | None) ->
         "bundle_root": ".",
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         "dataset_dir": "$@bundle_root + '/images'",
-        "images": "$sorted(glob.glob(os.path.join(@dataset_dir, '*.nii*')))",
+        "images": "$sorted(glob.glob(os.path.join(glob.escape(@dataset_dir), '*.nii*')))",
         "output_dir": "$@bundle_root + '/eval'",
         "sha256": dict(sha256 or {}),
         "compile": False,  # Python's scorer through torch.compile, which needs this package
@@ -85,7 +92,7 @@ def inference(method: str, grid: AtlasGrid, sha256: Mapping[str, str] | None) ->
         "maps": (
             "$[@postprocessing({**scan, 'pred': monai.data.MetaTensor(@inferer("
             "scan['image'].as_tensor()[None].to(@device), @network)[0].cpu())})['pred'].meta['filename_or_obj'] "
-            "for scan in @dataset]"
+            "for scan in @dataset] or (_ for _ in ()).throw(ValueError('no *.nii or *.nii.gz in ' + str(@dataset_dir)))"
         ),
         "initialize": [
             "$monai.utils.set_determinism(seed=@seed)",
@@ -104,7 +111,7 @@ def _preprocessing() -> dict[str, Any]:
             {"_target_": "LoadImaged", "keys": "image", "reader": "NibabelReader"},
             {"_target_": "EnsureChannelFirstd", "keys": "image"},
             {"_target_": "CopyItemsd", "keys": "image", "names": "atlas"},
-            {"_target_": "Lambdad", "keys": "atlas", "func": "$lambda image: @atlas", "track_meta": False},
+            {"_target_": "Lambdad", "keys": "atlas", "func": _PREPARED, "track_meta": False},
             {"_target_": "ResampleToMatchd", "keys": "image", "key_dst": "atlas", "padding_mode": "zeros"},
             {"_target_": "DeleteItemsd", "keys": "atlas"},
             {"_target_": "EnsureTyped", "keys": "image", "dtype": "$torch.float32"},

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigWorkflow
@@ -181,3 +184,30 @@ def test_what_a_method_of_ones_own_needs_is_named_where_it_is_missing(
     with pytest.raises(PipelineError, match=message):
         export(model, tmp_path / "bundle", GRID, onnx=False)
     assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.filterwarnings("ignore:NvImgCodec", "ignore:nvImageCodec")  # of MONAI's reader
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (100 * probe(GRID, 5)[0, 0], r"no prepared scan, .* raw scans need configs/inference_raw.yaml, too"),
+        (probe(GRID, 5)[0, 0].fill_(torch.nan), r"no prepared scan, .* in \[nan, nan\]"),
+        (probe(GRID, 5)[0, 0, 0], "no prepared scan, which is one 3-D image"),
+        (probe(GRID, 5)[0, 0, ..., None].expand(-1, -1, -1, 3), r"no prepared scan, .* got \[3, "),
+        (None, r"no \*.nii or \*.nii.gz in .*images \[2\]"),
+    ],
+)
+def test_what_is_no_prepared_scan_has_no_map(
+    values: torch.Tensor | None, message: str, floor: Path, tmp_path: Path
+) -> None:
+    images = tmp_path / "images [2]"
+    images.mkdir()
+    if values is not None:
+        nib.save(nib.Nifti1Image(values.numpy(), np.array(GRID.affine)), images / "a.nii.gz")
+    given = {"dataset_dir": str(images), "output_dir": str(tmp_path / "maps")}
+    workflow = opened(floor, **given)
+    workflow.initialize()
+    with pytest.raises(RuntimeError) as refusal:
+        workflow.run()
+    assert re.search(message, str(root_of(refusal.value)))
+    assert not (tmp_path / "maps").exists()
