@@ -3,12 +3,12 @@
     python benchmarks/export_table.py
 
 The models are tiny, of 32 px and hardly trained; steps and passes of the scorers are those of the methods. It takes
-ten minutes of one core. `--work` keeps the rows: the same command goes on where it was stopped.
+ten minutes of one core. The same command goes on where it was stopped: build/export_table has the rows until all are
+there.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
@@ -27,25 +27,27 @@ from tiny_models import CHEAP, GRID, write_model  # noqa: E402
 from pipeline.catalogue import available_methods  # noqa: E402
 from pipeline.export.bundle import export  # noqa: E402
 from pipeline.files import write_json, write_text  # noqa: E402
+from pipeline.papers.document import fill  # noqa: E402
 
-BEGIN, END = "<!-- written by benchmarks/export_table.py -->\n", "<!-- end -->\n"
+WORK = ROOT / "build" / "export_table"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "export_table", help="folder of the rows")
-    work = parser.parse_args().work
     warnings.simplefilter("ignore")  # of torch.jit, which is deprecated
-    for method in available_methods():
-        kept = work / f"{method}.json"
-        if not kept.is_file():
-            work.mkdir(parents=True, exist_ok=True)
-            write_json(kept, measured(method))
-        print(method, json.loads(kept.read_text("utf-8")), flush=True)
-    rows = {method: json.loads((work / f"{method}.json").read_text("utf-8")) for method in available_methods()}
-    before, rest = DOCUMENT.read_text("utf-8").split(BEGIN)
-    write_text(DOCUMENT, before + BEGIN + table(rows) + END + rest.split(END)[1])
-    shutil.rmtree(work)
+    rows = {method: row_of(method) for method in available_methods()}
+    write_text(WORK / "table.md", table(rows))
+    fill(DOCUMENT, WORK, [WORK / "table.md"])
+    shutil.rmtree(WORK)
+
+
+def row_of(method: str) -> dict[str, str]:
+    """The row of a method, measured once."""
+    kept = WORK / f"{method}.json"
+    if not kept.is_file():
+        write_json(kept, measured(method))
+    cells: dict[str, str] = json.loads(kept.read_text("utf-8"))
+    print(method, *cells.values(), sep=" | ", flush=True)
+    return cells
 
 
 def measured(method: str) -> dict[str, str]:
