@@ -78,7 +78,7 @@ def main() -> None:
     found = rows([arguments.out])
     print(tables(found))
     first = picture(found, arguments.methods.split(",")[0])
-    first.savefig(arguments.out / "maps.png", dpi=65, facecolor=PAPER)
+    first.savefig(arguments.out / "maps.png", dpi=80, facecolor=PAPER)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from matplotlib.figure import Figure
 from pipeline.report.pictures import COLOURS, LESION, PAPER, head, panels
 from pipeline.report.views import View, anomaly_map, field, upright, view
 
+MOST = 8  # methods side by side
+
 
 def patients(row: Row) -> list[str]:
     """Worst, median and best scan of a run by average precision."""
@@ -27,22 +29,28 @@ def patients(row: Row) -> list[str]:
 
 
 def picture(found: Sequence[Row], by: str) -> Figure:
-    """The figure: image and outline, then a column for each method."""
+    """The figure: bands of the same patients, each with image and outline, then a column for each of its methods."""
     methods = {row.run.method: row for row in sorted(found, key=lambda row: -row.run.seed)}
     chosen = methods[by]
-    order = [method for method in dict.fromkeys(row.run.method for row in found) if method in methods]
+    order = list(dict.fromkeys(row.run.method for row in found))
+    bands = np.array_split(np.array(order), -(-len(order) // MOST))
     seen = [view(chosen.run.folder.parents[1], scan) for scan in patients(chosen)]
-    figure, axes = panels(len(seen), 1 + len(order))
+    figure, axes = panels((len(seen) + 1) * len(bands) - 1, 1 + max(map(len, bands)))  # an empty line parts two bands
     box = field(seen)
-    for line, shown in zip(axes, seen, strict=True):
-        line[0].imshow(shown.image[box], cmap="gray", vmin=0, vmax=1)
-        line[0].set_title(f"{shown.scan}, {shown.lesion_ml:.0f} mL", color="white", fontsize=7, loc="left", pad=2)
-        for ax in line:
-            ax.contour(shown.lesion[box], levels=[0.5], colors=LESION, linewidths=0.6)
-    for column, method in zip(axes.T[1:], order, strict=True):
-        head(column[0], method.replace("_", " "), "white")
-        _column(column, methods[method], seen, box)
+    for number, band in enumerate(bands):
+        part = axes[number * (len(seen) + 1) :][: len(seen)]
+        _images(part[:, 0], seen, box)
+        for column, method in zip(part.T[1:], band, strict=False):
+            head(column[0], method.replace("_", " "), "white")
+            _column(column, methods[method], seen, box)
     return figure
+
+
+def _images(column: np.ndarray, seen: Sequence[View], box: tuple[slice, slice]) -> None:
+    for ax, shown in zip(column, seen, strict=True):
+        ax.imshow(shown.image[box], cmap="gray", vmin=0, vmax=1)
+        ax.contour(shown.lesion[box], levels=[0.5], colors=LESION, linewidths=0.6)
+        ax.set_title(f"{shown.scan}, {shown.lesion_ml:.0f} mL", color="white", fontsize=7, loc="left", pad=2)
 
 
 def _column(column: np.ndarray, row: Row, seen: Sequence[View], box: tuple[slice, slice]) -> None:
@@ -55,6 +63,7 @@ def _column(column: np.ndarray, row: Row, seen: Sequence[View], box: tuple[slice
     precisions = row.precisions()
     for ax, shown, values in zip(column, seen, maps, strict=True):
         ax.imshow(values, cmap=COLOURS, vmin=low, vmax=high)
+        ax.contour(shown.lesion[box], levels=[0.5], colors=LESION, linewidths=0.6)
         ax.set_title(f"AP {precisions[shown.scan]:.2f}", color="white", fontsize=7, loc="left", pad=2)
 
 
@@ -65,7 +74,7 @@ def main() -> None:
     parser.add_argument("--by", default="painted_lesions", help="method whose worst, median and best patient are shown")
     parser.add_argument("--out", type=Path, default=Path("maps.png"))
     arguments = parser.parse_args()
-    picture(rows(arguments.runs), arguments.by).savefig(arguments.out, dpi=65, facecolor=PAPER)
+    picture(rows(arguments.runs), arguments.by).savefig(arguments.out, dpi=80, facecolor=PAPER)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.report.plots import LIGHT, Theme, style_axes
 from pipeline.report.results import find_runs, read_csv
@@ -77,6 +78,7 @@ def training_curves(scores: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
         own = scores[scores["method"] == method]
         panel.set_title(own["title"].iloc[0], color=theme.ink, fontsize=10)
         panel.set_xlabel("epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         for number, (_, of_seed) in enumerate(own.sort_values("epoch").groupby("seed")):
             for name, (colour, line, label) in looks.items():
                 panel.plot(of_seed["epoch"], of_seed[name], line, color=colour, label=None if number else label)
