@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from pipeline.export.files import ONNX, TORCHSCRIPT, write_programs
 from pipeline.export.scorer_network import AtlasGrid
 from pipeline.export.served import FORMAT, SEAL, build_scorer
 from pipeline.files import write_json, write_text
+from pipeline.lock import locked
 from pipeline.metadata import metadata
 from pipeline.predict.folder import MANIFEST, sha256
 from pipeline.predict.model import TRAINING, WEIGHTS, Model, read_model
@@ -43,21 +43,24 @@ def export(
         raw: `inference_raw.yaml`, for raw scans; None: there is none.
 
     Raises:
-        PipelineError: the model is not whole, or `out` is there and no bundle, or has a name that MONAI Label misreads.
+        PipelineError: the model is not whole; `out` is there and no bundle, or has a name that MONAI Label misreads;
+            another process makes the same bundle.
     """
-    model = read_model(folder)
-    if REFUSED in out.absolute().name.lower():
+    model, out = read_model(folder), out.absolute()
+    if REFUSED in out.name.lower():
         raise PipelineError(f"--out '{out}': MONAI Label ignores the geometry of bundles named '{REFUSED}'; rename it")
     if out.exists() and not (out / SEAL).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise PipelineError(f"'{out}' is there and is not a bundle: choose another folder")
-    draft = out.with_name(f".{out.name}.{os.getpid()}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        seal = _fill(draft, model, grid, onnx, raw)
-        shutil.rmtree(out, ignore_errors=True)
-        draft.replace(out)
-    finally:
+    workshop = out.with_name(f".{out.name}.part")
+    with locked(workshop):  # what a killed export left there goes first
+        draft = workshop / out.name
         shutil.rmtree(draft, ignore_errors=True)
+        try:
+            seal = _fill(draft, model, grid, onnx, raw)
+            shutil.rmtree(out, ignore_errors=True)
+            draft.replace(out)
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
     return seal
 
 

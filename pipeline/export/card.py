@@ -50,8 +50,8 @@ def _measured(model: Model, release: str) -> str:
     lines = [
         "## Measured\n",
         f"Trained with lesionless {release} on {simulated}{facts['modality']} scans of {facts['trained_on']['name']} "
-        f"({facts['trained_on']['hash'][:12]}). Thresholds come from {facts['normals']} held-out normals and "
-        f"{facts['patients']} labelled patients; the model's own is `{facts['threshold']}`.\n",
+        f"({facts['trained_on']['hash'][:12]}). Thresholds come from held-out normals ({facts['normals']}) "
+        f"and labelled patients ({facts['patients']}); the model's own is `{facts['threshold']}`.\n",
         "| figure | value |\n|---|---|",
     ]
     figures = {

@@ -27,6 +27,11 @@ _PREPARED = (  # a raw scan would be laid onto the atlas by its own axes, and ge
     "format(float(image.min()), '.3g') + ', ' + format(float(image.max()), '.3g') + "
     "']; raw scans need configs/inference_raw.yaml, too'))"
 )
+_ON_THE_ATLAS = (
+    "$lambda image: image if image.any() else (_ for _ in ()).throw(ValueError("
+    "str(image.meta.get('filename_or_obj', 'the image')) + ' has nothing on the grid of the atlas: "
+    "its affine is of another space, or it is empty; raw scans need configs/inference_raw.yaml, too'))"
+)
 
 
 def inference(method: str, grid: AtlasGrid, sha256: Mapping[str, str] | None) -> dict[str, Any]:
@@ -113,6 +118,7 @@ def _preprocessing() -> dict[str, Any]:
             {"_target_": "CopyItemsd", "keys": "image", "names": "atlas"},
             {"_target_": "Lambdad", "keys": "atlas", "func": _PREPARED, "track_meta": False},
             {"_target_": "ResampleToMatchd", "keys": "image", "key_dst": "atlas", "padding_mode": "zeros"},
+            {"_target_": "Lambdad", "keys": "image", "func": _ON_THE_ATLAS},
             {"_target_": "DeleteItemsd", "keys": "atlas"},
             {"_target_": "EnsureTyped", "keys": "image", "dtype": "$torch.float32"},
         ],

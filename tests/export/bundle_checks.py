@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -64,7 +65,11 @@ def _difference(found: torch.Tensor, expected: torch.Tensor) -> float:
 def _onnx(path: Path, image: torch.Tensor, expected: torch.Tensor, torchscript: str, given: dict[str, Any]) -> str:
     if any(torchscript == f"none: {reason}" for reason in (DRAWS, ASKS, LONG)):
         return torchscript
-    with mock.patch.object(tempfile, "tempdir", str(path.parent)):  # torch leaves the weights there
+    with (
+        mock.patch.object(tempfile, "tempdir", str(path.parent)),
+        warnings.catch_warnings(),
+    ):  # torch leaves weights there
+        warnings.simplefilter("ignore", FutureWarning)  # of torch's exporter
         try:
             onnx_export("program_def", str(path), **given)
         except torch.onnx.errors.OnnxExporterError as error:

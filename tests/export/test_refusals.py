@@ -21,6 +21,7 @@ from pipeline.errors import PipelineError, root_of, unwrapped
 from pipeline.export.bundle import export
 from pipeline.export.files import probe
 from pipeline.export.served import SEAL, check_bundle, load_scorer
+from pipeline.lock import locked
 from pipeline.predict.folder import seal
 from pipeline.predict.model import TRAINING
 
@@ -45,6 +46,22 @@ def opened(root: Path, file: str = "inference.yaml", **override: Any) -> ConfigW
 
 def change(path: Path, **values: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_what_a_killed_export_left_goes_and_two_at_once_do_not_mix(
+    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, here = write_model("intensity", tiny_dataset, tmp_path), tmp_path / "here"
+    left = tmp_path / ".here.part" / "here" / "models" / "model.pt"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    with locked(tmp_path / ".here.part"), pytest.raises(PipelineError, match="is at work there"):
+        export(model, here, GRID, onnx=False)
+    here.mkdir()
+    monkeypatch.chdir(here)
+    made = export(model, Path(), GRID, onnx=False)
+    assert not left.exists() and made["files"] == json.loads((here / SEAL).read_text())["files"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 
 
 @pytest.mark.parametrize(
@@ -192,6 +209,7 @@ def test_what_a_method_of_ones_own_needs_is_named_where_it_is_missing(
     [
         (100 * probe(GRID, 5)[0, 0], r"no prepared scan, .* raw scans need configs/inference_raw.yaml, too"),
         (probe(GRID, 5)[0, 0].fill_(torch.nan), r"no prepared scan, .* in \[nan, nan\]"),
+        (torch.zeros(GRID.shape), "has nothing on the grid of the atlas: its affine is of another space"),
         (probe(GRID, 5)[0, 0, 0], "no prepared scan, which is one 3-D image"),
         (probe(GRID, 5)[0, 0, ..., None].expand(-1, -1, -1, 3), r"no prepared scan, .* got \[3, "),
         (None, r"no \*.nii or \*.nii.gz in .*images \[2\]"),
