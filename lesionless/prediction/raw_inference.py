@@ -34,7 +34,6 @@ def raw_inference(folder: Path, atlas: Path | None, grid: AtlasGrid) -> dict[str
         "initialize": [
             {"_target_": "lesionless.prediction.raw_inference.begin", "bundle_root": "@bundle_root"},
             "$monai.utils.set_determinism(seed=@seed)",
-            "$torch.set_grad_enabled(False)",
         ],
         "flair_like": False,
         "atlas_dir": "$None",

@@ -95,13 +95,13 @@ def inference(method: str, grid: AtlasGrid, sha256: Mapping[str, str] | None) ->
             "amp": False,
         },
         "maps": (
-            "$[@postprocessing({**scan, 'pred': monai.data.MetaTensor(@inferer("
+            "$torch.no_grad()(lambda: [@postprocessing({**scan, 'pred': monai.data.MetaTensor(@inferer("
             "scan['image'].as_tensor()[None].to(@device), @network)[0].cpu())})['pred'].meta['filename_or_obj'] "
-            "for scan in @dataset] or (_ for _ in ()).throw(ValueError('no *.nii or *.nii.gz in ' + str(@dataset_dir)))"
+            "for scan in @dataset] or (_ for _ in ()).throw(ValueError("
+            "'no *.nii or *.nii.gz in ' + str(@dataset_dir))))()"
         ),
         "initialize": [
             "$monai.utils.set_determinism(seed=@seed)",
-            "$torch.set_grad_enabled(False)",
             _UNCHANGED,
         ],
         "run": ["$@maps"],

@@ -101,7 +101,7 @@ def test_metadata_or_program_of_another_bundle_is_refused_without_this_package(
     """`inference.yaml` itself knows both files, in expressions that need nothing but Python."""
     root = shutil.copytree(floor, tmp_path / "bundle")
     opened(root).initialize()
-    torch.set_grad_enabled(True)
+    assert torch.is_grad_enabled(), "a server that also trains goes on to do so"
     (root / name).write_bytes((root / name).read_bytes() + b" ")
     with pytest.raises(RuntimeError) as refusal:
         opened(root).initialize()
