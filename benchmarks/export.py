@@ -2,7 +2,7 @@
 
 Prints a markdown table: the scorer of each bundle in Python, as TorchScript and as ONNX, each in a process of its own
 that loads nothing else, one after another in rounds. Seconds are CPU seconds of one thread, the least of the rounds, so
-that other work on the machine counts little. `--document` puts the table into that document, between its two marks.
+that other work on the machine counts little. `--document` puts the table into that document, where a comment names it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 WAYS = {"Python": "model.pt", "TorchScript": "model.ts", "ONNX": "model.onnx"}
-BEGIN, END = "<!-- by benchmarks/export.py -->", "<!-- end -->"
+WORK = Path("build") / "export"
 HEAD = "| method | scorer | file, MB | loading, s | a scan, s | peak memory, MB | largest difference |\n"
 Run = Callable[[np.ndarray], np.ndarray]
 
@@ -109,11 +109,11 @@ def _image(bundle: Path, scan: Path | None) -> np.ndarray:
 
 
 def put(document: Path, table: str) -> None:
-    before, _, rest = document.read_text("utf-8").partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        sys.exit(f"{document} has no marks {BEGIN} and {END}")
-    document.write_text(f"{before}{BEGIN}\n\n{table}\n{END}{after}", "utf-8")
+    from pipeline.files import write_text
+    from pipeline.papers.document import fill
+
+    write_text(WORK / "cost.md", table)
+    fill(document, WORK, [WORK / "cost.md"])
 
 
 def main() -> None:

@@ -16,18 +16,16 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from pipeline import ledger
-from pipeline.card import release
 from pipeline.data import load_manifest
-from pipeline.documents import check_kinds, read_document
 from pipeline.errors import PipelineError, in_a_line, root_of
 from pipeline.files import is_whole, write_json
 from pipeline.gpus import one_gpu
 from pipeline.ledger import Record
 from pipeline.lock import locked
+from pipeline.maker import check_maker, made_by
 from pipeline.preflight import check_run
 from pipeline.recipe import overrides_text
-from pipeline.run_state import MARKS, RECIPE, Values, made_of, stages_done, write_stages
-from pipeline.source import source_digest
+from pipeline.run_state import RECIPE, Values, made_of, stages_done, write_stages
 from pipeline.workflow import MethodWorkflow
 
 STAGES = ("train", "calibrate", "evaluate")
@@ -99,7 +97,7 @@ def _of_method(method: str, seeds: Sequence[int], settings: dict[str, Any]) -> l
     parser = MethodWorkflow(method=method, **settings, seed=seeds[0]).parser
     dataset_hash = load_manifest(settings["dataset_dir"])["hash"]
     values, root = made_of(parser, dataset_hash), Path(parser.get_parsed_content("output_dir")).parent
-    shared = {"settings": settings, "dataset_hash": dataset_hash, "release": release(), "code": source_digest()}
+    shared = {"settings": settings, "dataset_hash": dataset_hash, **made_by()}
     jobs = [
         Job(method, seed, folder=root / f"seed-{seed}", digest=digest, **shared)
         for seed, digest in zip(seeds, _digests(values, seeds), strict=True)
@@ -123,39 +121,11 @@ def _sha256(content: Any) -> str:
 def _missing(job: Job, values: Values) -> Iterable[str]:
     """Stages that are still to be run."""
     record = ledger.read(job.folder)
-    maker = _maker(job.folder, record)
-    if maker is not None:
-        _check_maker(job, maker)
+    check_maker(job.folder, record)
     if ledger.why(record, job.digest, job.folder) is None:
         return ()
     done = _complete(job.folder, values)
     return [stage for stage in STAGES if stage not in done]
-
-
-def _maker(folder: Path, record: Record | None) -> Record | None:
-    """What says whose a run is: its status file or, where that is lost, its recipe; None where nothing is begun."""
-    if record is not None and record["state"] != ledger.WAITING:
-        return record
-    if not (folder / MARKS).is_file():
-        return None
-    path = folder / RECIPE
-    found: Record = read_document(path) if path.is_file() else {}
-    check_kinds(found, {"code?": str, "release?": str}, str(path))
-    return found
-
-
-def _check_maker(job: Job, maker: Record) -> None:
-    """Refuse to go on with what another release, or other code of this one, has begun."""
-    way_out = "Their rows cannot stand in one table: delete the folder and its status file, or choose another --out"
-    if maker.get("release", job.release) != job.release:
-        raise PipelineError(
-            f"'{job.folder}' is of another release: {maker['release']}; this is {job.release}. {way_out}"
-        )
-    if maker.get("code") != job.code:
-        raise PipelineError(
-            f"'{job.folder}' is of other code of this release: {maker.get('code', 'not written down')}; this is "
-            f"{job.code}. {way_out}, or go on with that code"
-        )
 
 
 def _complete(folder: Path, values: Values) -> list[str]:
@@ -179,11 +149,12 @@ def run_job(job: Job) -> None:
 def _check_place(job: Job) -> None:
     """Refuse a worker that would compute something else, or write where nobody looks."""
     here, dataset = platform.node(), Path(job.settings["dataset_dir"])
-    if job.release != release():
-        raise PipelineError(f"the job is of {job.release}, the worker on {here} has {release()}: install the same")
-    if job.code != source_digest():
+    own = made_by()
+    if job.release != own["release"]:
+        raise PipelineError(f"the job is of {job.release}, the worker on {here} has {own['release']}: install the same")
+    if job.code != own["code"]:
         raise PipelineError(
-            f"the job is of the code {job.code}, the worker on {here} has {source_digest()} of the same release: "
+            f"the job is of the code {job.code}, the worker on {here} has {own['code']} of the same release: "
             "install the same files there, and start the worker again"
         )
     if not dataset.is_dir():
@@ -230,8 +201,7 @@ def recipe(parser: ConfigParser) -> dict[str, Any]:
     return {
         "dataset_dir": str(dataset.absolute()),
         "dataset_hash": load_manifest(dataset)["hash"],
-        "release": release(),
-        "code": source_digest(),
+        **made_by(),
         "config": json.loads(json.dumps(resolved, default=str)),
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from lesionless.prediction.preparation import of_model
 from pipeline.errors import report_in_one_line
+from pipeline.export.configs import SAVE_MAP
 from pipeline.export.scorer_network import AtlasGrid
 from pipeline.export.served import check_bundle
 from pipeline.predict.model import PREPARATION, read_model
@@ -51,15 +52,7 @@ def raw_inference(folder: Path, atlas: Path | None, grid: AtlasGrid) -> dict[str
         "network_def": {"_target_": "pipeline.export.served.load_slice_scores", **served},
         "postprocessing::transforms": [
             {"_target_": "pipeline.export.to_scan.MapToScand", "keys": "pred", "affine": grid.network_affine},
-            {
-                "_target_": "SaveImaged",
-                "keys": "pred",
-                "output_dir": "@output_dir",
-                "output_postfix": "anomaly",
-                "output_dtype": "$numpy.float32",
-                "resample": False,
-                "separate_folder": False,
-            },
+            SAVE_MAP,
         ],
     }
 

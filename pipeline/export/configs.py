@@ -15,6 +15,15 @@ from pipeline.export.files import TORCHSCRIPT
 from pipeline.export.scorer_network import AtlasGrid
 
 MODELS = "models"
+SAVE_MAP = {  # the last transform of prepared and of raw scans
+    "_target_": "SaveImaged",
+    "keys": "pred",
+    "output_dir": "@output_dir",
+    "output_postfix": "anomaly",
+    "output_dtype": "$numpy.float32",
+    "resample": False,
+    "separate_folder": False,
+}
 _UNCHANGED = (
     "$[None for name, digest in @sha256.items() if hashlib.sha256(pathlib.Path(@bundle_root, name).read_bytes())"
     ".hexdigest() != digest and (_ for _ in ()).throw(ValueError("
@@ -138,15 +147,7 @@ def _postprocessing() -> dict[str, Any]:
                 "nearest_interp": False,
                 "to_tensor": True,
             },
-            {
-                "_target_": "SaveImaged",
-                "keys": "pred",
-                "output_dir": "@output_dir",
-                "output_postfix": "anomaly",
-                "output_dtype": "$numpy.float32",
-                "resample": False,
-                "separate_folder": False,
-            },
+            SAVE_MAP,
         ],
     }
 
