@@ -13,8 +13,8 @@ from pipeline.bundle_file import load
 from pipeline.catalogue import BASE
 from pipeline.export.files import TORCHSCRIPT
 from pipeline.export.scorer_network import AtlasGrid
+from pipeline.predict.folder import MODELS
 
-MODELS = "models"
 SAVE_MAP = {  # the last transform of prepared and of raw scans
     "_target_": "SaveImaged",
     "keys": "pred",
@@ -28,6 +28,11 @@ _UNCHANGED = (
     "$[None for name, digest in @sha256.items() if hashlib.sha256(pathlib.Path(@bundle_root, name).read_bytes())"
     ".hexdigest() != digest and (_ for _ in ()).throw(ValueError("
     "name + ' is not the file that was exported with this bundle; copy the bundle again'))]"
+)
+_A_MAP_EACH = (
+    "$[None for first, second in zip(@images, @images[1:]) if re.sub(r'\\.nii(\\.gz)?$', '', first) == "
+    "re.sub(r'\\.nii(\\.gz)?$', '', second) and (_ for _ in ()).throw(ValueError("
+    "first + ' and ' + second + ' would have one map; move one of them to another folder'))]"
 )
 _PREPARED = (  # a raw scan would be laid onto the atlas by its own axes, and get a map that means nothing
     "$lambda image: @atlas if image.ndim == 4 and len(image) == 1 and -0.1 <= image.min() and image.max() <= 1.1 "
@@ -64,6 +69,7 @@ def inference(method: str, grid: AtlasGrid, sha256: Mapping[str, str] | None) ->
             "$import hashlib",
             "$import os",
             "$import pathlib",
+            "$import re",
             "$import numpy",
             "$import torch",
         ],
@@ -112,6 +118,7 @@ def inference(method: str, grid: AtlasGrid, sha256: Mapping[str, str] | None) ->
         "initialize": [
             "$monai.utils.set_determinism(seed=@seed)",
             _UNCHANGED,
+            _A_MAP_EACH,
         ],
         "run": ["$@maps"],
     }

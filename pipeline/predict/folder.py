@@ -15,6 +15,7 @@ from pipeline.errors import PipelineError
 
 FORMAT = {"format": "lesionless-model", "version": 1}
 MANIFEST = "model.json"
+MODELS = "models"  # where an exported bundle keeps its model
 KINDS = {"files": {str: str}, "cells": {str: str}, "title": str, "method": str, "threshold": str, "modality": str}
 
 
@@ -53,7 +54,10 @@ def verify(folder: Path) -> tuple[dict[str, Any], str]:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise PipelineError(f"no model in '{folder}': {MANIFEST} is missing; `lesionless pack RUN --out {folder}`")
+        way_out = f"`lesionless pack RUN --out {folder}`"
+        if (folder / MODELS / MANIFEST).is_file():
+            way_out = f"this is an exported bundle, whose model is '{folder / MODELS}'"
+        raise PipelineError(f"no model in '{folder}': {MANIFEST} is missing; {way_out}")
     facts = read_document(path)
     found = (facts.get("format"), facts.get("version")) if isinstance(facts, dict) else None
     if found != tuple(FORMAT.values()):

@@ -94,7 +94,10 @@ def load_results(runs: str | Path, *, mixed: bool = False) -> pd.DataFrame:
     differing = [column for column in card if results[column].nunique() > 1]
     if differing and not mixed:
         details = "; ".join(f"{column}: {' | '.join(sorted(map(str, set(results[column]))))}" for column in differing)
-        raise PipelineError(f"'{runs}' mixes protocols, which differ in {details}; keep one, or ask for a mixed table")
+        raise PipelineError(
+            f"'{runs}' mixes protocols, which differ in {details}; the rows stay as they are. Move the runs of one "
+            "protocol to a folder of their own, and write the report of each: `lesionless report RUNS`"
+        )
     return results.copy()  # in one block: the many columns were joined one by one
 
 

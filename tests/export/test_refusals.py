@@ -113,6 +113,17 @@ def test_metadata_or_program_of_another_bundle_is_refused_without_this_package(
         load_scorer(root)
 
 
+def test_two_scans_that_would_share_a_map_are_refused_before_one_is_written(floor: Path, tmp_path: Path) -> None:
+    scan = nib.Nifti1Image(np.full((4, 4, 4), 0.5, np.float32), np.eye(4))
+    for name in ("head.nii", "head.nii.gz", "head.2.nii.gz"):
+        scan.to_filename(tmp_path / name)
+    with pytest.raises(RuntimeError) as refusal:
+        opened(floor, dataset_dir=str(tmp_path), output_dir=str(tmp_path / "maps")).initialize()
+    first, second = tmp_path / "head.nii", tmp_path / "head.nii.gz"
+    expected = f"{first} and {second} would have one map; move one of them to another folder"
+    assert str(root_of(refusal.value)) == expected and not (tmp_path / "maps").exists()
+
+
 def test_the_prior_goes_with_the_model_and_a_feature_network_is_named(tiny_dataset: Path, tmp_path: Path) -> None:
     """A feature network may be large and is not ours to hand on; each is refused by name where it is missing."""
     without = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("prior"))

@@ -137,6 +137,9 @@ def test_a_tampered_truncated_or_incomplete_model_is_refused(packed: Packed, pat
     refused("model.json", (packed.model / "model.json").read_bytes()[:-9], "truncated or not JSON")
     with pytest.raises(PipelineError, match="no model in"):
         predict(patient, "--model", tmp_path, "--out", tmp_path / "out")
+    shutil.copytree(packed.model, tmp_path / "bundle" / "models")
+    with pytest.raises(PipelineError, match="exported bundle, whose model is '.*bundle/models'"):
+        predict(patient, "--model", tmp_path / "bundle", "--out", tmp_path / "out")
 
 
 def test_a_folder_of_another_model_is_refused(packed: Packed, patient: Path, tmp_path: Path) -> None:
