@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import binary_erosion, laplace
+from scipy.ndimage import binary_erosion, gaussian_filter, laplace
 
 from pipeline.data import normal_slices
 from pipeline.engines import PreparePaintedSlices
 from pipeline.errors import PipelineError
 from pipeline.painting import Acquisition, Neighbours, PaintedLesions
-from pipeline.painting.acquisition import push
+from pipeline.painting.acquisition import less_sharp, push
 from pipeline.painting.kinds import KINDS, SHARES, Canvas
 from pipeline.painting.poisson import seamless
 from pipeline.painting.shapes import NoiseFields, blob, follow_tissue, one_side
@@ -140,6 +140,17 @@ def test_an_acquisition_takes_image_label_and_brain_the_same_way() -> None:
         assert image[core].mean() > image[rest].mean() + 0.25
     assert found.image[~found.brain].abs().max() == 0 and found.image[found.brain].min() > 0
     assert not torch.equal(found.brain.float(), brain), "the frame was deformed"
+
+
+def test_less_sharp_slices_are_those_of_scipy_within_the_brain() -> None:
+    rng = np.random.default_rng(0)
+    image, brain = rng.uniform(0, 1, (3, 1, 40, 40)), rng.uniform(0, 1, (3, 1, 40, 40)) > 0.2
+    sigma = (0.0, 0.7, 1.6)
+    found = less_sharp(*(torch.from_numpy(array) for array in (image, brain)), torch.tensor(sigma, dtype=torch.float64))
+    for of_slice, x, b, width in zip(found[:, 0].numpy(), image[:, 0], brain[:, 0], sigma, strict=True):
+        blurred = [gaussian_filter(part, width, mode="constant", radius=7) for part in (x * b, b.astype(float))]
+        expected = np.where(b, blurred[0] / blurred[1].clip(1e-9), x) if width else x
+        np.testing.assert_allclose(of_slice, expected, atol=1e-12)
 
 
 def test_a_push_enlarges_what_lies_at_the_centre() -> None:
