@@ -3,58 +3,43 @@
 Prints two markdown tables. MODEL is a model of `lesionless calibrate` with `--alpha` and `--ml`; the data sets are
 prepared as its scans were. In each of 500 resamplings, two thirds of the normals and of the patients take the place of
 those of the model and the others are new scans. Patients that the model was trained on are left out. Another scanner's
-contrast is simulated on the new normals: with the median of the brain at 0.4, `image = 0.4 (image / 0.4)^γ`. So are
-less sharp images, by a Gaussian in the plane, σ in pixels.
+contrast is simulated on the new normals, `m (x / m)^γ` with the median m of the brain, and so are less sharp images, by
+a Gaussian in the plane.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+import torch
 
 from lesionless.prediction.order import opened
 from lesionless.prediction.preparation import known_scans
+from pipeline.examine.shifts import DARKEST, Change, unchanged, with_blur, with_gamma
 from pipeline.metrics import ScoreHistogram
 from pipeline.predict.calibration import KnownScan
 from pipeline.predict.drift import RATE, drift
 from pipeline.predict.model import load_network
 from pipeline.predict.normals import count, statistics
 from pipeline.predict.verdict import ABNORMAL, NORMAL, conformal_rule, edges, judge
-from pipeline.predict.volume import Network, Slices, score_volume
+from pipeline.predict.volume import Network, score_volume
 
-MEDIAN = 0.4  # of the brain, after the preparation
-GAMMAS = (0.7, 0.8, 0.9, 1.1, 1.25, 1.4)
-BLURS = (0.5, 1.0, 1.5)  # pixels
-DARKEST = 1e-3  # the brain stays where the image is positive
+CHANGES: dict[str, Change] = {f"γ = {gamma:g}": with_gamma(gamma) for gamma in (0.7, 0.8, 0.9, 1.1, 1.25, 1.4)}
+CHANGES |= {f"blurred by {sigma:g} px": with_blur(sigma) for sigma in (0.5, 1.0, 1.5)}
 Facts = dict[str, float]
-Change = Callable[[Slices], np.ndarray]
-
-
-def with_gamma(gamma: float) -> Change:
-    """`m (x / m)^γ`, m the median of the brain."""
-    return lambda slices: MEDIAN * (np.clip(slices.image, 0, None) / MEDIAN) ** gamma
-
-
-def blurred(sigma: float) -> Change:
-    """After a Gaussian within the brain."""
-
-    def change(slices: Slices) -> np.ndarray:
-        weight, image = (gaussian_filter(part, (0, sigma, sigma)) for part in (slices.brain * 1.0, slices.image))
-        return slices.brain * np.maximum(image / np.maximum(weight, DARKEST), DARKEST)
-
-    return change
 
 
 def measure(network: Network, scans: Iterable[KnownScan], ml: float, change: Change) -> Iterator[tuple[float, Facts]]:
     """Of each scan the edge that its verdict depends on, and the statistics that its drift depends on."""
     for scan in scans:
-        slices = replace(scan.slices, image=np.clip(change(scan.slices), 0, 1).astype(np.float32))
+        image, brain = (torch.from_numpy(part)[:, None] for part in (scan.slices.image, scan.slices.brain))
+        changed = torch.where(brain, change(image, brain).clamp_min(DARKEST), image)
+        slices = replace(scan.slices, image=changed[:, 0].numpy())
         volume = score_volume(network, slices)
         histogram = ScoreHistogram()
         count(histogram, "scan", volume)
@@ -119,7 +104,7 @@ def main() -> None:
         parser.error(f"{given.model}: no conformal threshold; lesionless calibrate --alpha A --ml V")
     network, (alpha, ml) = load_network(model), (rule.parameters["alpha"], rule.parameters["ml"])
 
-    def of(data: Path, wanted: Any, change: Change = lambda slices: slices.image) -> list[tuple[float, Facts]]:
+    def of(data: Path, wanted: Any, change: Change = unchanged) -> list[tuple[float, Facts]]:
         return list(measure(network, known_scans(data, preparation, wanted), ml, change))
 
     normals = of(given.normals, lambda item: item["healthy"])
@@ -128,9 +113,7 @@ def main() -> None:
         f"{len(normals)} healthy scans, {len(patients)} patients, {given.times} resamplings, α = {alpha:g}, {ml:g} mL\n"
     )
     verdicts([edge for edge, _ in normals], [edge for edge, _ in patients], alpha, given.times)
-    changes = {f"γ = {gamma:g}": with_gamma(gamma) for gamma in GAMMAS}
-    changes |= {f"blurred by {sigma:g} px": blurred(sigma) for sigma in BLURS}
-    changed = {name: of(given.normals, lambda item: item["healthy"], change) for name, change in changes.items()}
+    changed = {name: of(given.normals, lambda item: item["healthy"], change) for name, change in CHANGES.items()}
     others = {name: [facts for _, facts in scans] for name, scans in changed.items()}
     others["the patients' scans"] = [facts for _, facts in patients]
     flagged([facts for _, facts in normals], others, given.times)

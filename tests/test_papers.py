@@ -215,7 +215,8 @@ def test_what_no_table_can_be_made_of_is_refused(runs: Path, tmp_path: Path) -> 
         write_tables(copy, "silva2022")
     row = copy / "vae/seed-0/metrics.csv"
     pd.read_csv(row, dtype=str).assign(card_image_size=64).to_csv(row, index=False)
-    with pytest.raises(PipelineError, match=r"mixes protocols.* in card_image_size: 32 \| 64; the rows stay"):
+    told = r"mixes protocols, which differ in card_image_size: 32 \| 64; the rows stay as they are. Move the runs"
+    with pytest.raises(PipelineError, match=told):
         write_tables(copy, "silva2022")
     for row in copy.glob("*/*/metrics.csv"):
         pd.read_csv(row, dtype=str).assign(card_image_size=64, card_modality="T2").to_csv(row, index=False)

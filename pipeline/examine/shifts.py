@@ -28,15 +28,15 @@ DARKEST = 1e-3  # where a change leaves the brain dark, as the brain is where th
 Change = Callable[[Tensor, Tensor], Tensor]
 
 
-def blurred(image: Tensor, brain: Tensor) -> Tensor:
-    """After a Gaussian of 1.5 px in the plane.
+def with_blur(sigma: float) -> Change:
+    """After a Gaussian in the plane, σ in pixels, within the brain.
 
     Example:
         >>> flat = torch.full((1, 1, 8, 8), 0.5)
-        >>> torch.allclose(blurred(flat, flat > 0), flat)
+        >>> torch.allclose(with_blur(1.5)(flat, flat > 0), flat)
         True
     """
-    return smooth_in_plane(image * brain, brain, 1.5) * brain
+    return lambda image, brain: smooth_in_plane(image * brain, brain, sigma) * brain
 
 
 def with_gamma(exponent: float) -> Change:
@@ -69,7 +69,7 @@ def unchanged(image: Tensor, brain: Tensor) -> Tensor:
 
 SHIFTS: dict[str, Change] = {
     UNCHANGED: unchanged,
-    "blur 1.5 px": blurred,
+    "blur 1.5 px": with_blur(1.5),
     "gamma 0.8": with_gamma(0.8),
     "gamma 1.2": with_gamma(1.2),
     "bias field ±20 %": with_bias,
@@ -130,7 +130,7 @@ def under_shift(runs: str | Path, methods: list[str] | None = None) -> pd.DataFr
 
 
 def _measured(run: Run, runs: Path, shifts: Mapping[str, Change]) -> pd.DataFrame:
-    parser = _configuration(run, runs)
+    parser = configuration_of(run, runs)
     with unwrapped():
         split_evaluator, split = (parser.get_parsed_content(key) for key in ("split_evaluator", "evaluated_split"))
     rows = []
@@ -141,7 +141,15 @@ def _measured(run: Run, runs: Path, shifts: Mapping[str, Change]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def _configuration(run: Run, runs: Path) -> ConfigParser:
+def configuration_of(run: Run, runs: Path) -> ConfigParser:
+    """What a run was made by, with its presets and overrides, ready to score scans again.
+
+    Args:
+        run: of `find_runs(runs)`. runs: folder of results.
+
+    Raises:
+        PipelineError: a run without a recipe, or whose data set has changed.
+    """
     path = run.folder / RECIPE
     if not path.is_file():
         raise PipelineError(f"'{run.folder}' has no {RECIPE}: `lesionless run DATASET` writes it")

@@ -78,7 +78,7 @@ def push(grid: Tensor, centre: tuple[int, int], size: tuple[int, int]) -> Tensor
 
 
 def less_sharp(image: Tensor, brain: Tensor, sigma: Tensor) -> Tensor:
-    """`G ∗ (x b) / G ∗ b`, a Gaussian of its own σ for each slice.
+    """`G ∗ (x b) / G ∗ b` in each slice, as `smooth_in_plane` of the inferers, but with a σ of its own for each.
 
     Args:
         image: [N, 1, H, W].
